@@ -1,0 +1,402 @@
+//! What an access token says (RFC 9068 section 2.2).
+//!
+//! Reading is written by hand, in one pass, because three habits of derived deserialization are
+//! holes here: it takes an explicit `null` for an absent member, it takes a JSON array for an
+//! object, and it drops a `cnf` it does not know.
+
+use std::fmt;
+
+use claviger_jose::{NumericDate, Payload, Typ};
+use serde::Serialize;
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::{AudienceClaim, ScopeSet};
+
+/// The claims of an access token, of the right types and complete; whether they are acceptable is
+/// the verifier's question.
+///
+/// Reading refuses every required claim that is absent, empty or of another type, and every
+/// optional claim that is present and of another type, `null` included. Claims that are not named
+/// here are ignored.
+///
+/// [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccessTokenClaims {
+    /// The authorization server that claims to have issued the token.
+    pub iss: String,
+    /// Whom the token speaks for, unique within `iss`.
+    pub sub: String,
+    /// The resource servers the token is meant for.
+    pub aud: AudienceClaim,
+    /// The token is refused from this time on.
+    pub exp: NumericDate,
+    /// When the token was issued.
+    pub iat: NumericDate,
+    /// The token is refused before this time.
+    pub nbf: Option<NumericDate>,
+    /// The name of this very token, for revocation.
+    pub jti: String,
+    /// The client that asked for the token.
+    pub client_id: String,
+    /// What the token allows; absent, it allows nothing that needs a scope.
+    pub scope: Option<ScopeSet>,
+    /// The token is bound to a key of its holder.
+    pub cnf: Option<Confirmation>,
+}
+
+impl Payload for AccessTokenClaims {
+    const TYP: Typ = Typ::AtJwt;
+}
+
+/// The `cnf` claim: the token is worth something only together with a proof that its holder has a
+/// key.
+///
+/// No method of proof is known here yet, so this is the bare fact that the token is bound. A token
+/// that is bound in a way we cannot check must not be taken for a bearer token, so every member
+/// counts, known or not.
+///
+/// [RFC 7800 section 3.1](https://www.rfc-editor.org/rfc/rfc7800#section-3.1)
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Confirmation {}
+
+/// The claims of a token that is about to be signed: borrowed, so that minting copies nothing.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct MintClaims<'a> {
+    /// The issuer.
+    pub iss: &'a str,
+    /// The subject.
+    pub sub: &'a str,
+    /// The one resource server the token is for: a token for two could be replayed by one at the
+    /// other.
+    pub aud: &'a str,
+    /// The end of the token's life.
+    pub exp: NumericDate,
+    /// The time of signing.
+    pub iat: NumericDate,
+    /// The name of this very token.
+    pub jti: &'a str,
+    /// The client that asked.
+    pub client_id: &'a str,
+    /// What the token allows; left out if there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<&'a ScopeSet>,
+}
+
+impl<'de> Deserialize<'de> for AccessTokenClaims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ClaimsVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Confirmation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ConfirmationVisitor)
+    }
+}
+
+struct ClaimsVisitor;
+
+impl<'de> Visitor<'de> for ClaimsVisitor {
+    type Value = AccessTokenClaims;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of claims")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut claims: A) -> Result<AccessTokenClaims, A::Error> {
+        let (mut iss, mut sub, mut aud, mut jti, mut client_id) = (None, None, None, None, None);
+        let (mut exp, mut iat, mut nbf, mut scope, mut cnf) = (None, None, None, None, None);
+        while let Some(name) = claims.next_key()? {
+            match name {
+                Name::Iss => once(&mut iss, "iss", claims.next_value()?)?,
+                Name::Sub => once(&mut sub, "sub", claims.next_value()?)?,
+                Name::Aud => once(&mut aud, "aud", claims.next_value()?)?,
+                Name::Exp => once(&mut exp, "exp", claims.next_value()?)?,
+                Name::Iat => once(&mut iat, "iat", claims.next_value()?)?,
+                Name::Nbf => once(&mut nbf, "nbf", claims.next_value()?)?,
+                Name::Jti => once(&mut jti, "jti", claims.next_value()?)?,
+                Name::ClientId => once(&mut client_id, "client_id", claims.next_value()?)?,
+                Name::Scope => once(&mut scope, "scope", claims.next_value()?)?,
+                Name::Cnf => once(&mut cnf, "cnf", claims.next_value()?)?,
+                Name::Other => drop(claims.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(AccessTokenClaims {
+            iss: filled(iss, "iss")?,
+            sub: filled(sub, "sub")?,
+            aud: aud.ok_or_else(|| de::Error::missing_field("aud"))?,
+            exp: exp.ok_or_else(|| de::Error::missing_field("exp"))?,
+            iat: iat.ok_or_else(|| de::Error::missing_field("iat"))?,
+            nbf,
+            jti: filled(jti, "jti")?,
+            client_id: filled(client_id, "client_id")?,
+            scope,
+            cnf,
+        })
+    }
+}
+
+fn once<T, E: de::Error>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), E> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(E::duplicate_field(name)),
+    }
+}
+
+fn filled<E: de::Error>(claim: Option<String>, name: &'static str) -> Result<String, E> {
+    match claim {
+        Some(text) if text.is_empty() => Err(E::custom(format_args!("`{name}` is empty"))),
+        Some(text) => Ok(text),
+        None => Err(E::missing_field(name)),
+    }
+}
+
+/// A claim that is read here, or any other.
+enum Name {
+    Iss,
+    Sub,
+    Aud,
+    Exp,
+    Iat,
+    Nbf,
+    Jti,
+    ClientId,
+    Scope,
+    Cnf,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a claim")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Name, E> {
+        Ok(match name {
+            "iss" => Name::Iss,
+            "sub" => Name::Sub,
+            "aud" => Name::Aud,
+            "exp" => Name::Exp,
+            "iat" => Name::Iat,
+            "nbf" => Name::Nbf,
+            "jti" => Name::Jti,
+            "client_id" => Name::ClientId,
+            "scope" => Name::Scope,
+            "cnf" => Name::Cnf,
+            _ => Name::Other,
+        })
+    }
+}
+
+struct ConfirmationVisitor;
+
+impl<'de> Visitor<'de> for ConfirmationVisitor {
+    type Value = Confirmation;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of confirmation methods")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut methods: A) -> Result<Confirmation, A::Error> {
+        while methods.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Confirmation {})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_jose::json;
+
+    use super::*;
+
+    const GOOD: &[(&str, &str)] = &[
+        ("iss", r#""https://id.fleet.test""#),
+        ("sub", r#""client:orders""#),
+        ("aud", r#""https://ledger.fleet.test""#),
+        ("exp", "1700000300"),
+        ("iat", "1700000000"),
+        ("jti", r#""0190a6c4""#),
+        ("client_id", r#""orders""#),
+    ];
+
+    /// A good payload with one claim set to a JSON text; an empty text leaves the claim out.
+    fn payload(name: &str, value: &str) -> String {
+        let others = GOOD.iter().filter(|(held, _)| *held != name).copied();
+        let members: Vec<String> = others
+            .chain([(name, value)])
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("\"{name}\":{value}"))
+            .collect();
+        format!("{{{}}}", members.join(","))
+    }
+
+    fn accepts(name: &str, value: &str) -> AccessTokenClaims {
+        let payload = payload(name, value);
+        let plain: AccessTokenClaims =
+            serde_json::from_str(&payload).unwrap_or_else(|e| panic!("{payload}: {e}"));
+        let strict: AccessTokenClaims =
+            json::from_slice(payload.as_bytes()).unwrap_or_else(|e| panic!("{payload}: {e}"));
+        assert_eq!(plain, strict);
+        strict
+    }
+
+    fn refuses(name: &str, value: &str) {
+        let payload = payload(name, value);
+        refuses_payload(&payload);
+    }
+
+    fn refuses_payload(payload: &str) {
+        assert!(serde_json::from_str::<AccessTokenClaims>(payload).is_err(), "{payload}");
+        assert!(json::from_slice::<AccessTokenClaims>(payload.as_bytes()).is_err(), "{payload}");
+    }
+
+    #[test]
+    fn a_complete_payload_is_read() {
+        let claims = accepts("scope", r#""ledger:read ledger:post""#);
+        assert_eq!(claims.iss, "https://id.fleet.test");
+        assert_eq!(claims.sub, "client:orders");
+        assert!(claims.aud.contains("https://ledger.fleet.test"));
+        assert_eq!(claims.exp, NumericDate::from_secs(1_700_000_300));
+        assert_eq!(claims.iat, NumericDate::from_secs(1_700_000_000));
+        assert_eq!((claims.jti.as_str(), claims.client_id.as_str()), ("0190a6c4", "orders"));
+        assert!(claims.scope.unwrap().contains("ledger:post"));
+        assert_eq!((claims.nbf, claims.cnf), (None, None));
+    }
+
+    // S-6
+    #[test]
+    fn an_audience_is_required_and_of_its_own_type() {
+        for value in ["", "null", "7", "true", "{}", "[]", r#""""#] {
+            refuses("aud", value);
+        }
+    }
+
+    #[test]
+    fn unknown_claims_are_ignored() {
+        accepts("roles", r#"["a",{"b":null}]"#);
+        accepts("auth_time", "null");
+        accepts("Iss", "7");
+        accepts("", "1");
+    }
+
+    // S-5 S-7
+    #[test]
+    fn names_are_strings_that_say_something() {
+        for name in ["iss", "sub", "jti", "client_id"] {
+            for value in ["", "null", r#""""#, "1", "true", "{}", r#"["a"]"#, r#"{"a":"b"}"#] {
+                refuses(name, value);
+            }
+        }
+    }
+
+    // S-7 S-8
+    #[test]
+    fn dates_are_numbers_in_range() {
+        let malformed = [
+            "null",
+            "-1",
+            "-0.5",
+            "1e400",
+            "-1e400",
+            "1e300",
+            "\"1700000000\"",
+            "true",
+            "[1700000000]",
+            "{}",
+            "NaN",
+            "18446744073709551616",
+        ];
+        for name in ["exp", "iat", "nbf"] {
+            for value in malformed {
+                refuses(name, value);
+            }
+        }
+        refuses("exp", "");
+        refuses("iat", "");
+        assert_eq!(accepts("nbf", "").nbf, None);
+        assert_eq!(accepts("nbf", "1700000001").nbf, Some(NumericDate::from_secs(1_700_000_001)));
+    }
+
+    // S-7
+    #[test]
+    fn an_optional_claim_of_the_wrong_type_is_not_an_absent_one() {
+        for value in ["null", "1", "true", "{}", r#"["ledger:read"]"#, r#""a  b""#, r#"" a""#, r#""a\"b""#] {
+            refuses("scope", value);
+        }
+        assert_eq!(accepts("scope", "").scope, None);
+        assert!(accepts("scope", r#""""#).scope.unwrap().is_empty());
+    }
+
+    // S-12
+    #[test]
+    fn a_scope_claim_is_bounded() {
+        refuses("scope", &format!("\"{}\"", vec!["s"; 1025].join(" ")));
+    }
+
+    // S-16
+    #[test]
+    fn a_bound_token_is_never_read_as_unbound() {
+        for value in [r#"{"jkt":"a"}"#, r#"{"x5t#S256":"a"}"#, r#"{"jkt":null}"#, r#"{"new":[{}]}"#, "{}"] {
+            assert!(accepts("cnf", value).cnf.is_some(), "{value}");
+        }
+        for value in ["null", "false", "0", r#""""#, r#""jkt""#, "[]", r#"[{"jkt":"a"}]"#] {
+            refuses("cnf", value);
+        }
+    }
+
+    // S-7
+    #[test]
+    fn a_claim_is_given_once() {
+        let good = payload("", "");
+        let inner = good.trim_start_matches('{').trim_end_matches('}');
+        for (name, value) in GOOD {
+            refuses_payload(&format!("{{{inner},\"{name}\":{value}}}"));
+        }
+        refuses_payload(&format!(r#"{{{inner},"\u0073ub":"client:orders"}}"#));
+        refuses_payload(&format!(r#"{{{inner},"cnf":{{"jkt":"a"}},"cnf":{{}}}}"#));
+    }
+
+    // S-7
+    #[test]
+    fn a_payload_is_an_object() {
+        let values: Vec<&str> = GOOD.iter().map(|(_, value)| *value).collect();
+        refuses_payload(&format!("[{}]", values.join(",")));
+        for payload in ["", "null", "{}", "[]", r#""a""#, "1", r#"[{"iss":"a"}]"#] {
+            refuses_payload(payload);
+        }
+    }
+
+    #[test]
+    fn what_is_minted_can_be_read() {
+        let scope: ScopeSet = "ledger:read".parse().unwrap();
+        let mut minted = MintClaims {
+            iss: "https://id.fleet.test",
+            sub: "client:orders",
+            aud: "https://ledger.fleet.test",
+            exp: NumericDate::from_secs(1_700_000_300),
+            iat: NumericDate::from_secs(1_700_000_000),
+            jti: "0190a6c4",
+            client_id: "orders",
+            scope: Some(&scope),
+        };
+        let read = |minted: &MintClaims<'_>| {
+            let json = serde_json::to_vec(minted).unwrap();
+            json::from_slice::<AccessTokenClaims>(&json).unwrap()
+        };
+        assert_eq!(read(&minted), accepts("scope", r#""ledger:read""#));
+        minted.scope = None;
+        assert_eq!(read(&minted), accepts("scope", ""));
+    }
+}
