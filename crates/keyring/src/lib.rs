@@ -1,0 +1,45 @@
+//! The private half of JOSE: keys that sign, how long each of them lives, and how they rest.
+//!
+//! No resource service may depend on this crate. It is pure: the time and the randomness are
+//! arguments, and nothing here reads a file or a database. In reading order:
+//!
+//! - [`SigningKey`]: a private key, prepared once; [`SigningKey::sign`] makes a compact JWS.
+//! - [`KeyState`]: `Prepared → Active → Retiring → Removed`, or `Revoked` from any of them. A
+//!   state owns its timestamps; a transition consumes it and can fail.
+//! - [`RotationPolicy`]: the durations, and the inequalities without which a rotation would
+//!   break a verifier.
+//! - [`Keyring::plan`]: which [`Step`]s are due now. The ticker of a server and a command line
+//!   are two shells over it.
+//! - [`KeyEncryptionKey`]: keys sealed at rest (AES-256-GCM under a data key of their own),
+//!   and the seal over their state.
+//!
+//! ```
+//! use claviger_jose::NumericDate;
+//! use claviger_keyring::{Keyring, RotationPolicy, Step};
+//!
+//! // The very first plan: per algorithm, a key that signs and one that is ready to follow it.
+//! let policy = RotationPolicy::default();
+//! let steps = Keyring::default().plan(&policy, NumericDate::from_secs(0));
+//! assert!(matches!(steps[..], [Step::Create { .. }, Step::Create { .. }, Step::Create { .. }, Step::Create { .. }]));
+//! ```
+
+mod context;
+mod generate;
+mod kek;
+mod keyring;
+mod plan;
+mod policy;
+mod seal;
+mod signing_key;
+mod state;
+
+pub use context::{KeyContext, PURPOSE};
+pub use generate::{GenerateError, generate};
+pub use kek::{KeyEncryptionKey, WeakKey};
+pub use keyring::{Keyring, ManagedKey, Move, StepRefused};
+pub use plan::Step;
+pub use policy::{BrokenInequality, Lifetimes, RotationPolicy};
+pub use rsa::rand_core;
+pub use seal::{Pkcs8, SealedKey, Unsealable};
+pub use signing_key::{KeyRejected, SignError, SigningKey};
+pub use state::{IllegalTransition, KeyState};

@@ -1,0 +1,117 @@
+use claviger_jose::{Algorithm, Kid, NumericDate};
+
+use crate::{KeyState, Keyring, RotationPolicy, StepRefused};
+
+/// One thing to do to a keyring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Make and publish a new key.
+    Create {
+        /// For this algorithm.
+        alg: Algorithm,
+        /// Whether it signs at once. Only where no key could: at the very first start, when no
+        /// verifier holds any set, and after a revocation that left nothing prepared.
+        active: bool,
+    },
+    /// Let the prepared key sign; the active key of its algorithm retires.
+    Activate {
+        /// The prepared key.
+        kid: Kid,
+    },
+    /// Take a key that has retired out of the set.
+    Remove {
+        /// The retiring key.
+        kid: Kid,
+    },
+    /// Declare a key dead.
+    Revoke {
+        /// The key.
+        kid: Kid,
+    },
+}
+
+impl Keyring {
+    /// The steps that are due now, in the order in which to take them. Running late is safe;
+    /// running twice plans nothing the second time.
+    #[must_use]
+    pub fn plan(&self, policy: &RotationPolicy, now: NumericDate) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for alg in Algorithm::ALL {
+            let prepared = self.prepared(alg);
+            match (self.active(alg), prepared) {
+                (None, None) => steps.push(Step::Create { alg, active: true }),
+                // Nothing signs: that is an outage already. Every cache that is fresh has the key.
+                (None, Some(next)) => steps.push(Step::Activate { kid: *next.jwk.kid() }),
+                (Some(_), None) => {}
+                (Some(active), Some(next)) => {
+                    let lifetimes = policy.lifetimes();
+                    let due =
+                        (active.state.since() + lifetimes.period).max(next.state.since() + lifetimes.lead);
+                    if now >= due {
+                        steps.push(Step::Activate { kid: *next.jwk.kid() });
+                    }
+                }
+            }
+            // There is always a key that every cache knows and nobody has used: the next rotation's, or
+            // an emergency's.
+            let promoted = matches!(steps.last(), Some(Step::Activate { kid }) if prepared.is_some_and(|key| key.jwk.kid() == kid));
+            if prepared.is_none() || promoted {
+                steps.push(Step::Create { alg, active: false });
+            }
+        }
+        let over = |state: KeyState| state.until().is_some_and(|until| now >= until);
+        steps.extend(
+            self.keys().iter().filter(|key| over(key.state)).map(|key| Step::Remove { kid: *key.jwk.kid() }),
+        );
+        steps
+    }
+
+    /// The steps of a rotation ahead of its period: the lead holds all the same.
+    ///
+    /// # Errors
+    /// [`StepRefused::TooEarly`] with the earliest time; [`StepRefused::NothingPrepared`].
+    pub fn plan_rotation(
+        &self,
+        alg: Algorithm,
+        policy: &RotationPolicy,
+        now: NumericDate,
+    ) -> Result<Vec<Step>, StepRefused> {
+        let next = self.prepared(alg).ok_or(StepRefused::NothingPrepared(alg))?;
+        let step = Step::Activate { kid: *next.jwk.kid() };
+        self.clone().apply(&step, None, policy, now)?;
+        Ok(vec![step, Step::Create { alg, active: false }])
+    }
+
+    /// The steps of a revocation: the key dies, and if it was active the prepared one takes
+    /// over in the same breath.
+    ///
+    /// # Errors
+    /// [`StepRefused`] for an unknown key and one that is revoked already.
+    pub fn plan_revocation(
+        &self,
+        kid: Kid,
+        policy: &RotationPolicy,
+        now: NumericDate,
+    ) -> Result<Vec<Step>, StepRefused> {
+        let revoke = Step::Revoke { kid };
+        let mut after = self.clone();
+        after.apply(&revoke, None, policy, now)?;
+        Ok(std::iter::once(revoke).chain(after.plan(policy, now)).collect())
+    }
+
+    /// When [`plan`](Self::plan) will next have something to do, if nothing changes before.
+    #[must_use]
+    pub fn next_due(&self, policy: &RotationPolicy) -> Option<(NumericDate, Step)> {
+        let mut times: Vec<NumericDate> = self.keys().iter().filter_map(|key| key.state.until()).collect();
+        for alg in Algorithm::ALL {
+            let (Some(active), Some(next)) = (self.active(alg), self.prepared(alg)) else {
+                times.push(NumericDate::from_secs(0));
+                continue;
+            };
+            let lifetimes = policy.lifetimes();
+            times.push((active.state.since() + lifetimes.period).max(next.state.since() + lifetimes.lead));
+        }
+        let time = times.into_iter().min()?;
+        self.plan(policy, time).first().map(|step| (time, *step))
+    }
+}

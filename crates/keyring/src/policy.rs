@@ -1,0 +1,164 @@
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The durations that a safe rotation follows from, each as it is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// T: the longest lifetime of an access token.
+    pub token: Duration,
+    /// S: the clock skew that verifiers allow for.
+    pub skew: Duration,
+    /// C: how long a verifier holds a key set before it asks again.
+    pub freshness: Duration,
+    /// L: how old a replica's view of the key states may be while it signs.
+    pub lease: Duration,
+    /// P: how long a key is published before it may sign.
+    pub lead: Duration,
+    /// D: how long a key that signs no more stays published.
+    pub tail: Duration,
+    /// How long a key signs.
+    pub period: Duration,
+    /// Whether verifiers other than ours read the key set. Many of them look for new keys
+    /// once an hour, whatever `Cache-Control` says.
+    pub foreign_verifiers: bool,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            token: 5 * MINUTE,
+            skew: MINUTE / 2,
+            freshness: 5 * MINUTE,
+            lease: MINUTE,
+            lead: DAY,
+            tail: HOUR,
+            period: 30 * DAY,
+            foreign_verifiers: true,
+        }
+    }
+}
+
+/// Two durations that do not go together, with the numbers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {found:?} but must be {relation} {bound:?} ({why})")]
+pub struct BrokenInequality {
+    /// The setting that is out of its bound.
+    pub name: &'static str,
+    relation: &'static str,
+    found: Duration,
+    bound: Duration,
+    why: &'static str,
+}
+
+/// When keys change. Proven to be safe: it exists only if its inequalities hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationPolicy(Lifetimes);
+
+impl RotationPolicy {
+    /// Checks the durations against each other.
+    ///
+    /// # Errors
+    /// Every [`BrokenInequality`], not only the first.
+    pub fn new(lifetimes: Lifetimes) -> Result<Self, Vec<BrokenInequality>> {
+        let Lifetimes { token, skew, freshness, lease, lead, tail, period, foreign_verifiers } = lifetimes;
+        let mut broken = Vec::new();
+        let mut require = |name, found, relation, bound, why| {
+            let holds = if relation == "at least" { found >= bound } else { found <= bound };
+            if !holds {
+                broken.push(BrokenInequality { name, relation, found, bound, why });
+            }
+        };
+        require("token lifetime", token, "at most", HOUR, "verifiers refuse longer tokens");
+        require("token lifetime", token, "at least", Duration::from_secs(1), "times are whole seconds");
+        require("skew", skew, "at most", MINUTE, "an expired token would live on");
+        require("lease", lease, "at most", 2 * MINUTE, "a retired key would sign on");
+        require("lease", lease, "at least", Duration::from_secs(1), "times are whole seconds");
+        require("period", period, "at least", lead, "a key is published for the lead before it signs");
+        let learned = freshness + lease + skew;
+        require(
+            "lead",
+            lead,
+            "at least",
+            learned,
+            "freshness + lease + skew, or a verifier would not know the key",
+        );
+        if foreign_verifiers {
+            let learned = HOUR + lease + skew;
+            require(
+                "lead",
+                lead,
+                "at least",
+                learned,
+                "1 h + lease + skew while foreign_verifiers are allowed for",
+            );
+        }
+        let spent = token + skew + lease;
+        require(
+            "tail",
+            tail,
+            "at least",
+            spent,
+            "token lifetime + skew + lease, or a valid token would lose its key",
+        );
+        if broken.is_empty() { Ok(Self(lifetimes)) } else { Err(broken) }
+    }
+
+    /// The durations.
+    #[must_use]
+    pub fn lifetimes(&self) -> &Lifetimes {
+        &self.0
+    }
+}
+
+impl Default for RotationPolicy {
+    /// The defaults of [`Lifetimes`], which keep the inequalities.
+    fn default() -> Self {
+        Self(Lifetimes::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken(change: impl FnOnce(&mut Lifetimes)) -> String {
+        let mut lifetimes = Lifetimes::default();
+        change(&mut lifetimes);
+        let names =
+            |broken: Vec<BrokenInequality>| broken.iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
+        RotationPolicy::new(lifetimes).map_or_else(names, |_| String::new())
+    }
+
+    const fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    // S-33 S-34
+    #[test]
+    fn a_policy_that_would_break_a_verifier_does_not_exist() {
+        assert_eq!(broken(|_| ()), "");
+        assert_eq!(broken(|l| l.lead = secs(3600 + 60 + 30)), "");
+        assert_eq!(broken(|l| l.lead = secs(3600 + 60 + 29)), "lead");
+        assert_eq!(broken(|l| (l.lead, l.foreign_verifiers) = (secs(390), false)), "");
+        assert_eq!(broken(|l| (l.lead, l.foreign_verifiers) = (secs(389), false)), "lead");
+        assert_eq!(broken(|l| l.tail = secs(390)), "");
+        assert_eq!(broken(|l| l.tail = secs(389)), "tail");
+        assert_eq!(broken(|l| l.token = secs(3601)), "token lifetime, tail");
+        assert_eq!(broken(|l| l.token = secs(0)), "token lifetime");
+        assert_eq!(broken(|l| l.skew = secs(61)), "skew");
+        assert_eq!(broken(|l| l.lease = secs(121)), "lease");
+        assert_eq!(broken(|l| l.period = DAY - secs(1)), "period");
+    }
+
+    #[test]
+    fn the_message_names_the_inequality_and_the_numbers() {
+        let lifetimes = Lifetimes { tail: secs(10), ..Lifetimes::default() };
+        assert_eq!(
+            RotationPolicy::new(lifetimes).unwrap_err()[0].to_string(),
+            "tail is 10s but must be at least 390s (token lifetime + skew + lease, or a valid token would lose its key)"
+        );
+    }
+}
