@@ -1,0 +1,127 @@
+//! One guarded request: bounded in time and size, sent where it was meant to go and nowhere else.
+
+use std::time::Duration;
+
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{self, HeaderMap, HeaderValue},
+    redirect, retry,
+};
+use url::Url;
+
+use crate::{FetchError, http_cache};
+
+const CONNECT: Duration = Duration::from_secs(1);
+const REQUEST: Duration = Duration::from_secs(3);
+const MAX_BODY: usize = 256 * 1024;
+const USER_AGENT: &str = concat!("claviger-jwks-client/", env!("CARGO_PKG_VERSION"));
+
+/// An HTTP client that does only what was asked of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Http(Client);
+
+/// What came with status 200, or the news that it has not changed.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Document { body: Vec<u8>, headers: HeaderMap },
+    NotModified { headers: HeaderMap },
+}
+
+/// Why a request or a whole attempt failed, and when the issuer wants to be asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) error: FetchError,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl From<FetchError> for Failed {
+    fn from(error: FetchError) -> Self {
+        Self { error, retry_after: None }
+    }
+}
+
+impl Http {
+    /// A client that trusts the certificate authorities of the system, with the process's default
+    /// cryptography or else aws-lc-rs. Without `tls` it trusts none and does not look for any, so
+    /// that a service on loopback also starts in a container that has none.
+    pub(crate) fn new(tls: bool) -> reqwest::Result<Self> {
+        let mut client = Client::builder()
+            .tls_backend_rustls()
+            .user_agent(USER_AGENT)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .timeout(REQUEST)
+            // A connection that idles for minutes is one that something on the way has forgotten.
+            .pool_max_idle_per_host(0)
+            // Another crate of the same program may have switched decompression on for all.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
+        if !tls {
+            client = client.tls_certs_only([]);
+        }
+        client.build().map(Self)
+    }
+
+    /// Asks for a document of JSON.
+    pub(crate) async fn get(&self, url: Url, etag: Option<&HeaderValue>) -> Result<Answer, Failed> {
+        let mut request = self
+            .0
+            .get(url)
+            .header(header::ACCEPT, "application/jwk-set+json, application/json")
+            .header(header::ACCEPT_ENCODING, "identity");
+        if let Some(etag) = etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        let response = request.send().await.map_err(|error| transport(&error))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if etag.is_some() => {
+                return Ok(Answer::NotModified { headers: response.headers().clone() });
+            }
+            status => {
+                let error = match status {
+                    StatusCode::NOT_MODIFIED => FetchError::NotModified,
+                    redirect if redirect.is_redirection() => FetchError::Redirect,
+                    other => FetchError::Status(other.as_u16()),
+                };
+                return Err(Failed { error, retry_after: http_cache::retry_after(response.headers()) });
+            }
+        }
+        let headers = response.headers().clone();
+        if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
+            return Err(FetchError::ContentEncoding.into());
+        }
+        Ok(Answer::Document { body: body_of(response).await?, headers })
+    }
+}
+
+/// Counts while it reads: a body may come without a length, or with a false one.
+async fn body_of(mut response: Response) -> Result<Vec<u8>, FetchError> {
+    if response.content_length().is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(FetchError::TooLarge);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(FetchError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn transport(error: &reqwest::Error) -> FetchError {
+    // A connection that takes too long is both; what matters is that nobody answered in time.
+    if error.is_timeout() {
+        FetchError::Timeout
+    } else if error.is_connect() {
+        FetchError::Connect
+    } else {
+        FetchError::Transport
+    }
+}

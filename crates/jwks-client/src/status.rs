@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use crate::FetchError;
+
+/// The state of a client, for health endpoints and people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The time since the last contact: a set, or the news that it has not changed. `None`: never.
+    pub age: Option<Duration>,
+    /// How many keys are held.
+    pub keys: usize,
+    /// How often the keys have changed. What was derived from an earlier generation is out of date.
+    pub generation: u64,
+    /// Why the last attempt failed; `None` if it succeeded.
+    pub last_error: Option<FetchError>,
+    /// What became of all attempts.
+    pub fetches: Fetches,
+}
+
+/// Attempts to fetch the set, by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fetches {
+    /// A set was fetched and swapped in.
+    pub replaced: u64,
+    /// The held set was confirmed (304).
+    pub not_modified: u64,
+    /// No set, or none that could be trusted.
+    pub failed: u64,
+}

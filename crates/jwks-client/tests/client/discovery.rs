@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use axum::{Json, Router, routing};
+use claviger_jwks_client::{FetchError, JwksClient};
+use claviger_testkit::{Fault, TestIssuer, TestKey};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::is_unavailable;
+
+/// An issuer that only speaks OpenID Connect Discovery, and says this about itself.
+async fn openid_issuer(metadata: impl FnOnce(&str) -> Value) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let metadata = metadata(&url);
+    let routes = Router::new()
+        .route("/.well-known/openid-configuration", routing::get(async move || Json(metadata)))
+        .route("/keys", routing::get(async || Json(json!({ "keys": [TestKey::es256().jwk()] }))));
+    tokio::spawn(async { axum::serve(listener, routes).await });
+    url
+}
+
+/// The outcome of the first attempt.
+async fn first_attempt(issuer: &str) -> Result<(), FetchError> {
+    let client = JwksClient::builder(issuer).build().unwrap();
+    match client.resolve(TestKey::es256().kid()).await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            assert!(is_unavailable(error));
+            Err(client.status().last_error.unwrap())
+        }
+    }
+}
+
+#[tokio::test]
+async fn openid_discovery_is_asked_where_rfc_8414_is_unknown() {
+    let url = openid_issuer(|url| json!({ "issuer": url, "jwks_uri": format!("{url}/keys") })).await;
+    assert_eq!(first_attempt(&url).await, Ok(()));
+}
+
+// S-5
+#[tokio::test]
+async fn metadata_must_name_the_issuer_byte_for_byte() {
+    for name in ["{}/", "HTTP{}", "https://id.test"] {
+        let claimed = |url: &str| name.replace("{}", url).replace("HTTPhttp", "HTTP");
+        let url =
+            openid_issuer(|url| json!({ "issuer": claimed(url), "jwks_uri": format!("{url}/keys") })).await;
+        assert_eq!(first_attempt(&url).await, Err(FetchError::OtherIssuer), "{name}");
+    }
+}
+
+// S-24
+#[tokio::test]
+async fn metadata_cannot_lead_elsewhere() {
+    let check = async |jwks_uri: Value, expected: FetchError| {
+        let url = openid_issuer(|url| json!({ "issuer": url, "jwks_uri": jwks_uri })).await;
+        assert_eq!(first_attempt(&url).await, Err(expected), "{jwks_uri}");
+    };
+    for elsewhere in
+        ["http://169.254.169.254/keys", "https://127.0.0.1/keys", "file:///etc/passwd", "/keys", ""]
+    {
+        check(elsewhere.into(), FetchError::JwksUri).await;
+    }
+    check(json!(1), FetchError::Metadata).await;
+    check(json!(null), FetchError::Metadata).await;
+}
+
+#[tokio::test]
+async fn metadata_of_another_issuer_is_refused_until_it_is_mended() {
+    let issuer = TestIssuer::start().await;
+    issuer.fault(Fault::ContradictingIssuer);
+    assert_eq!(first_attempt(issuer.url()).await, Err(FetchError::OtherIssuer));
+    assert_eq!(issuer.fetches(), 0, "the key set of a stranger is not even asked for");
+    let client = JwksClient::builder(issuer.url()).build().unwrap();
+    issuer.heal();
+    assert!(client.ready_within(Duration::from_secs(10)).await);
+}
+
+#[tokio::test]
+async fn a_given_jwks_url_needs_no_metadata() {
+    let issuer = TestIssuer::start().await;
+    let client = JwksClient::builder("https://id.test").jwks_url(&issuer.jwks_url()).build().unwrap();
+    assert!(client.ready_within(Duration::from_secs(10)).await);
+    assert_eq!((client.issuer(), issuer.metadata_fetches()), ("https://id.test", 0));
+}
+
+#[tokio::test]
+async fn metadata_is_read_once_and_again_after_a_failure() {
+    let rig = crate::Rig::start().await;
+    rig.provoke().await;
+    assert_eq!((rig.issuer.metadata_fetches(), rig.issuer.fetches()), (1, 2));
+    rig.issuer.fault(Fault::Status(503));
+    rig.provoke().await;
+    rig.issuer.heal();
+    rig.clock.advance(Duration::from_mins(2));
+    rig.provoke().await;
+    assert_eq!((rig.issuer.metadata_fetches(), rig.issuer.fetches()), (2, 4));
+}
