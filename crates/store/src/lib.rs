@@ -1,0 +1,60 @@
+//! Rows to domain types and back: what an issuer remembers, on SQLite or PostgreSQL.
+//!
+//! The only crate that knows tables. It decides nothing: what a key may become is planned by `claviger_keyring`, what
+//! a fleet looks like is declared elsewhere; here it is written in one transaction, or not at all. In reading order:
+//!
+//! - [`Store`]: one database, chosen by URL, checked and migrated before anybody gets to use it.
+//! - [`Store::load_keys`] and [`Store::change_keys`]: all keys with the number of their last change, and the next change,
+//!   made only if that number is still the same ([`Outcome`]).
+//! - [`Store::load_registry`] and [`Store::replace_registry`]: the [`Registry`] of teams, resource servers and clients,
+//!   in the same way.
+//! - [`Store::revisions`]: the two numbers, for a running issuer to poll.
+//! - [`Store::lock_for_serving`]: one serving process per SQLite file.
+//! - [`StoreError`]: which of the failures pass by themselves.
+//! - [`failpoint`]: where crash tests kill the process.
+//!
+//! ```no_run
+//! use claviger_store::{Outcome, Store, StoreError};
+//!
+//! # async fn example() -> Result<(), StoreError> {
+//! // The schema is an argument: the changes are in a crate of their own.
+//! let store = Store::open::<migrations::Migrator>("sqlite:///var/lib/claviger/claviger.db").await?;
+//! let keys = store.load_keys().await?;
+//! let operations = []; // what `claviger_keyring` has planned
+//! match store.change_keys(keys.revision, &operations).await? {
+//!     Outcome::Applied => println!("rotated"),
+//!     Outcome::AlreadyRotated => println!("another replica was faster"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod classify;
+mod connect;
+mod database_url;
+#[expect(
+    unreachable_pub,
+    reason = "sea-orm derives a public entity, and a public entity needs public models"
+)]
+mod entity;
+mod error;
+mod failpoint;
+mod key_row;
+mod keys;
+mod lock;
+mod migrate;
+mod postgres;
+mod registry;
+mod registry_row;
+mod registry_table;
+mod secret;
+mod sqlite;
+mod store;
+
+pub use error::StoreError;
+pub use failpoint::failpoint;
+pub use keys::{KeyOp, KeySnapshot, NewKey, StoredKey, UnreadableKey};
+pub use lock::ServingLock;
+pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
+pub use secret::{SecretHash, StoredSecret};
+pub use store::{Outcome, Revisions, Store};

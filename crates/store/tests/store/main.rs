@@ -1,0 +1,13 @@
+//! What the store promises, on SQLite and on PostgreSQL: each fact is checked on both.
+
+mod damage;
+#[cfg(feature = "failpoints")]
+mod failpoints;
+mod fixture;
+mod key_changes;
+mod key_states;
+mod opening;
+#[path = "../../../../tests/src/postgres.rs"]
+pub mod postgres;
+mod registry;
+mod serving;

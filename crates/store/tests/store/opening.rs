@@ -1,0 +1,191 @@
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use claviger_store::{KeyOp, Store, StoreError};
+use migrations::Migrator;
+use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
+
+use crate::fixture::{Database, on_each_database, prepared};
+
+fn mode(path: &std::path::Path) -> u32 {
+    fs::metadata(path).expect("it exists").permissions().mode() & 0o777
+}
+
+// S-113
+#[tokio::test]
+async fn a_database_is_migrated_once_and_opened_often() {
+    on_each_database(async |database| {
+        for _ in 0..3 {
+            let store = database.open().await;
+            assert_eq!(store.revisions().await.expect("they are there").keyring, 0);
+            store.close().await.expect("it closes");
+        }
+        let applied = database.intruder().await.read("SELECT max(version) FROM seaql_migrations").await;
+        assert_eq!(applied, migrations::newest());
+    })
+    .await;
+}
+
+// S-113
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_that_start_at_once_migrate_once() {
+    on_each_database(async |database| {
+        let openings: Vec<_> = (0..6)
+            .map(|_| {
+                let url = database.url.clone();
+                tokio::spawn(async move { Store::open::<Migrator>(&url).await.map(|_| ()) })
+            })
+            .collect();
+        for opening in openings {
+            opening.await.expect("no panic").expect("it opens");
+        }
+        assert_eq!(database.intruder().await.count("revision").await, 1);
+    })
+    .await;
+}
+
+// S-113
+#[tokio::test]
+async fn a_schema_of_a_newer_binary_is_refused() {
+    on_each_database(async |database| {
+        database.open().await.close().await.expect("it closes");
+        let future =
+            "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000001_future', 0)";
+        database.intruder().await.execute(future).await.expect("a row");
+        let error = database.try_open().await.expect_err("too new");
+        let StoreError::SchemaTooNew { found, newest } = &error else { panic!("{error:?}") };
+        assert_eq!((found.as_str(), newest), ("m20991231_000001_future", &migrations::newest()));
+    })
+    .await;
+}
+
+/// The binary before this one.
+struct Previous;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Previous {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        Migrator::migrations().into_iter().take(1).collect()
+    }
+}
+
+// S-113
+#[tokio::test]
+async fn an_older_schema_is_brought_up_to_date_with_its_keys() {
+    on_each_database(async |database| {
+        let previous = Store::open::<Previous>(&database.url).await.expect("it opens");
+        previous.change_keys(0, &[KeyOp::Insert(prepared())]).await.expect("applied");
+        previous.close().await.expect("it closes");
+        let store = database.open().await;
+        assert_eq!(store.load_keys().await.expect("they load").keys.len(), 1);
+        assert_eq!(store.load_registry().await.expect("it loads").revision, 0);
+        let refused = Store::open::<Previous>(&database.url).await.expect_err("too new for it");
+        assert!(matches!(refused, StoreError::SchemaTooNew { .. }), "{refused:?}");
+    })
+    .await;
+}
+
+// S-113
+#[tokio::test]
+async fn a_file_is_copied_before_its_schema_changes() {
+    let database = Database::sqlite();
+    Store::open::<Previous>(&database.url).await.expect("it opens").close().await.expect("it closes");
+    database.open().await.close().await.expect("it closes");
+    let copy = database.path().with_file_name(format!("claviger.db.before-{}", migrations::newest()));
+    assert_eq!(mode(&copy), 0o600);
+    Store::open::<Previous>(&format!("sqlite://{}", copy.display())).await.expect("it has the older schema");
+    let beside = fs::read_dir(copy.parent().expect("a directory")).expect("ours").flatten();
+    assert!(beside.into_iter().all(|file| !file.file_name().to_string_lossy().contains("copy-")));
+}
+
+// S-106
+#[tokio::test]
+async fn a_new_file_and_its_directory_are_their_owners_alone() {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    let path = database.path();
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(path.parent().expect("a directory")), 0o700);
+    let beside = |suffix: &str| path.with_file_name(format!("claviger.db{suffix}"));
+    assert_eq!([mode(&beside("-wal")), mode(&beside("-shm"))], [0o600, 0o600]);
+    drop(store);
+}
+
+// S-106
+#[tokio::test]
+async fn a_file_that_others_may_read_is_refused() {
+    let database = Database::sqlite();
+    database.open().await.close().await.expect("it closes");
+    fs::set_permissions(database.path(), fs::Permissions::from_mode(0o644)).expect("ours");
+    let error = database.try_open().await.expect_err("open to others");
+    assert!(matches!(error, StoreError::Exposed { mode: 0o644, .. }), "{error:?}");
+}
+
+// S-106
+#[tokio::test]
+async fn the_file_is_kept_in_wal_mode() {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    assert_eq!(database.intruder().await.read("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
+    drop(store);
+}
+
+#[tokio::test]
+async fn a_command_line_does_not_make_a_database() {
+    let database = Database::sqlite();
+    let error = Store::open_existing::<Migrator>(&database.url).await.expect_err("nothing there");
+    assert!(matches!(error, StoreError::Missing(_)), "{error:?}");
+    assert!(!database.path().exists());
+    database.open().await.close().await.expect("it closes");
+    Store::open_existing::<Migrator>(&database.url).await.expect("now it is there");
+}
+
+// S-106
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named_so() {
+    let database = Database::sqlite();
+    database.open().await.close().await.expect("it closes");
+    fs::write(database.path(), "I am a text of more than one hundred bytes. ".repeat(100)).expect("ours");
+    let error = database.try_open().await.expect_err("not a database");
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+}
+
+// S-106
+#[tokio::test]
+async fn a_damaged_file_is_found_at_start() {
+    let database = Database::sqlite();
+    database.open().await.close().await.expect("it closes");
+    let mut bytes = fs::read(database.path()).expect("ours");
+    let page = bytes.len() / 4096 / 2 * 4096;
+    bytes[page..page + 64].fill(0x5a);
+    fs::write(database.path(), bytes).expect("ours");
+    let error = database.try_open().await.expect_err("damaged");
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+}
+
+// S-108
+#[tokio::test]
+async fn a_server_that_may_forget_is_refused() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let intruder = database.intruder().await;
+    for forgetful in ["off", "local"] {
+        let name = intruder.read("SELECT current_database()::text").await;
+        let set = format!("ALTER DATABASE {name} SET synchronous_commit = '{forgetful}'");
+        intruder.execute(&set).await.expect("a superuser may");
+        let error = database.try_open().await.expect_err("it may forget");
+        let StoreError::Durability { setting: "synchronous_commit", found, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(found, forgetful);
+    }
+}
+
+// S-110
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_failure_that_passes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().display().to_string().replace('/', "%2F");
+    let error = Store::open::<Migrator>(&format!("postgres://claviger@{socket}/claviger")).await;
+    assert!(error.as_ref().is_err_and(StoreError::is_transient), "{error:?}");
+}
