@@ -1,0 +1,71 @@
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use claviger_jose::NumericDate;
+use claviger_store::{Client, Outcome, Registry, RegistrySnapshot};
+
+use super::clients::new_secret;
+use crate::{
+    config::Config,
+    fleet::{difference, parse},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// The fleet file.
+    file: PathBuf,
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Apply {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let name = self.file.display().to_string();
+        let text = std::fs::read_to_string(&self.file).with_context(|| name.clone())?;
+        let declared = parse(&name, &text, config.policy.lifetimes().token)?;
+        let store = super::store(config).await?;
+        let RegistrySnapshot { revision, registry: present } = store.load_registry().await?;
+        let changes = difference(&present, &declared);
+        for change in &changes {
+            println!("{change}");
+        }
+        if changes.is_empty() {
+            println!("nothing changes");
+            return Ok(());
+        }
+        if self.dry_run {
+            println!("nothing was changed (--dry-run)");
+            return Ok(());
+        }
+        let (registry, secrets) = with_secrets(declared, &present, store.now().await?);
+        match store.replace_registry(revision, &registry).await? {
+            Outcome::Applied => {}
+            _ => bail!("somebody else changed the fleet at the same time; nothing was changed: try again"),
+        }
+        for (client, secret) in secrets {
+            println!("secret of {client} (shown only now): {secret}");
+        }
+        Ok(())
+    }
+}
+
+/// The declared fleet with the secrets that are there, and a new one for each client without.
+fn with_secrets(
+    mut declared: Registry,
+    present: &Registry,
+    now: NumericDate,
+) -> (Registry, Vec<(String, String)>) {
+    let mut shown = Vec::new();
+    for client in &mut declared.clients {
+        let before = present.clients.iter().find(|before| before.client_id == client.client_id);
+        client.secrets = before.map(|before: &Client| before.secrets.clone()).unwrap_or_default();
+        if client.secrets.is_empty() {
+            let (secret, hash) = new_secret();
+            client.add_secret(hash, now, now);
+            shown.push((client.client_id.to_string(), secret));
+        }
+    }
+    (declared, shown)
+}

@@ -1,0 +1,78 @@
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use claviger_jose::base64url;
+use claviger_keyring::rand_core::RngCore;
+use claviger_oauth::ClientId;
+use claviger_store::{Outcome, RegistrySnapshot, SecretHash};
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+
+use crate::{config::Config, rng::SystemRng};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Clients {
+    /// Show every client, its team, and how many of its secrets are live.
+    List,
+    /// Give a client a new secret and show it, once. The older ones go on for the overlap.
+    NewSecret {
+        /// The client.
+        client_id: ClientId,
+        /// For how long the older secrets can still be used.
+        #[arg(long, default_value = "24h")]
+        overlap: humantime::Duration,
+    },
+}
+
+impl Clients {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let store = super::store(config).await?;
+        let now = store.now().await?;
+        let RegistrySnapshot { revision, mut registry } = store.load_registry().await?;
+        match self {
+            Self::List => {
+                let mut table = Table::new();
+                table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+                    "client",
+                    "team",
+                    "method",
+                    "live secrets",
+                    "access",
+                ]);
+                for client in &registry.clients {
+                    let live = client.secrets.iter().filter(|secret| secret.is_live(now)).count();
+                    let access =
+                        client.grants.iter().map(|grant| format!("{}: {}", grant.audience, grant.scopes));
+                    table.add_row([
+                        client.client_id.to_string(),
+                        client.team.to_string(),
+                        client.method.as_str().to_owned(),
+                        live.to_string(),
+                        access.collect::<Vec<_>>().join("\n"),
+                    ]);
+                }
+                println!("{table}");
+            }
+            Self::NewSecret { client_id, overlap } => {
+                let client = registry.clients.iter_mut().find(|client| client.client_id == client_id);
+                let client = client.with_context(|| format!("there is no client {client_id}"))?;
+                let (secret, hash) = new_secret();
+                client.add_secret(hash, now, now + *overlap);
+                match store.replace_registry(revision, &registry).await? {
+                    Outcome::Applied => println!("secret of {client_id} (shown only now): {secret}"),
+                    _ => bail!(
+                        "somebody else changed the fleet at the same time; nothing was changed: try again"
+                    ),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A secret of 256 random bits, and the hash that is kept of it.
+pub(super) fn new_secret() -> (String, SecretHash) {
+    let mut random = [0; 32];
+    SystemRng.fill_bytes(&mut random);
+    let secret = base64url::encode(&random);
+    let hash = SecretHash::of(&secret);
+    (secret, hash)
+}

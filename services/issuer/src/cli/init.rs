@@ -1,0 +1,104 @@
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use claviger_oauth::Issuer;
+use claviger_store::Store;
+use migrations::Migrator;
+
+use super::config;
+use crate::{config::CONFIG_FILE, keys::create_kek};
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The issuer identifier: the URL at which clients and verifiers reach the issuer.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    issuer: Issuer,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The database: `sqlite://` with a path, from the data directory if relative, or `postgres://`.
+    #[arg(long, default_value = "sqlite://claviger.db")]
+    database: String,
+}
+
+impl Init {
+    pub(super) async fn run(self, data_dir: &Path) -> anyhow::Result<()> {
+        let path = data_dir.join(CONFIG_FILE);
+        if path.exists() {
+            bail!("{} exists: this data directory is in use", path.display());
+        }
+        let mut builder = fs::DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(data_dir)
+            .with_context(|| data_dir.display().to_string())?;
+        let kek = data_dir.join("kek");
+        if !kek.exists() {
+            create_kek(&kek)?;
+        }
+        // A PostgreSQL URL may carry a password: the file is private too.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(self.configuration().as_bytes())?;
+        let opened = async {
+            let config = config(data_dir)?;
+            let store = Store::open::<Migrator>(&config.database).await?;
+            anyhow::Ok(store.bind_issuer(config.issuer.as_str()).await?)
+        };
+        if let Err(error) = opened.await {
+            fs::remove_file(&path)?; // so that a corrected `init` can be run again
+            return Err(error);
+        }
+        let directory = data_dir.display();
+        println!("made {directory} with {CONFIG_FILE}, key-encryption key and database");
+        println!("back up {} apart from the database: without it the signing keys are lost", kek.display());
+        println!(
+            "next: claviger --data-dir {directory} apply fleet.toml && claviger --data-dir {directory} serve"
+        );
+        Ok(())
+    }
+
+    fn configuration(&self) -> String {
+        let Self { issuer, listen, database } = self;
+        format!(
+            r#"# The issuer identifier, byte for byte as verifiers are configured.
+issuer = "{issuer}"
+listen = "{listen}"
+# sqlite://PATH (from this directory if relative) or postgres://USER:PASSWORD@HOST/NAME
+database = {database:?}
+key_encryption_key = "kek"
+# The longest lifetime of an access token; a resource server may have a shorter one.
+token_lifetime = "5m"
+
+[rotation]
+# A key signs for the period; it is published for the lead before, and for the tail after.
+period = "30d"
+lead = "24h"
+tail = "1h"
+# How old this process's view of the keys may be while it signs.
+lease = "60s"
+
+[verifiers]
+# How long a verifier holds a key set before it asks again, and for how long while nobody answers.
+freshness = "5m"
+staleness = "24h"
+skew = "30s"
+# Verifiers other than Claviger's may look for new keys only once an hour.
+foreign = true
+
+[server]
+connections = 1024
+# Behind a proxy every connection comes from one address: set it to `connections` there.
+connections_per_address = 256
+drain_delay = "5s"
+"#
+        )
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line of `claviger`.
+
+mod apply;
+mod clients;
+mod init;
+mod keys;
+mod serve;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use claviger_store::{Store, StoreError};
+use migrations::Migrator;
+
+use crate::{config::Config, declared::Mistakes};
+
+/// An identity provider for fleets of services: signs tokens, publishes its keys, rotates them.
+#[derive(Debug, Parser)]
+#[command(name = "claviger", version, propagate_version = true)]
+pub struct Cli {
+    /// The data directory: configuration, key-encryption key and, by default, the database.
+    #[arg(long, short = 'd', global = true, env = "CLAVIGER_DATA_DIR", default_value = "claviger-data")]
+    data_dir: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a data directory with configuration, key-encryption key and database.
+    Init(init::Init),
+    /// Serve tokens and keys until SIGTERM or Ctrl-C.
+    ///
+    /// Every setting of claviger.toml can be given in the environment: CLAVIGER_ISSUER,
+    /// CLAVIGER_LISTEN, CLAVIGER_DATABASE, CLAVIGER_ROTATION_LEAD, ... CLAVIGER_LOG sets what is
+    /// logged (default: info).
+    Serve,
+    /// Make the registry say what a fleet file declares: teams, resource servers, clients.
+    Apply(apply::Apply),
+    /// Look at the signing keys and change them.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Look at the clients and change their secrets.
+    #[command(subcommand)]
+    Clients(clients::Clients),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What went wrong, to be shown in one line; bad configuration and fleet files in one line
+    /// per mistake.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Init(init) => init.run(&self.data_dir).await,
+            Command::Serve => serve::run(config(&self.data_dir)?).await,
+            Command::Apply(apply) => apply.run(&config(&self.data_dir)?).await,
+            Command::Keys(keys) => keys.run(&config(&self.data_dir)?).await,
+            Command::Clients(clients) => clients.run(&config(&self.data_dir)?).await,
+        }
+    }
+}
+
+/// The database of an issuer that `init` has made.
+async fn store(config: &Config) -> Result<Store, StoreError> {
+    let store = Store::open_existing::<Migrator>(&config.database).await?;
+    store.bind_issuer(config.issuer.as_str()).await?;
+    Ok(store)
+}
+
+fn config(data_dir: &Path) -> Result<Config, Mistakes> {
+    Config::load(data_dir, |name| std::env::var(name).ok())
+}

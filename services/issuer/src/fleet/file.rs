@@ -1,0 +1,226 @@
+use std::{collections::HashMap, time::Duration};
+
+use claviger_jose::Algorithm;
+use claviger_oauth::{Audience, AuthenticationMethod, ClientId, Scope, ScopeSet, TeamName};
+use claviger_store::{Client, ClientGrant, Registry, ResourceServer, Team};
+
+use crate::declared::{Document, Mistakes, Table};
+
+/// Reads a `fleet.toml`. No token may live longer than `longest`.
+///
+/// # Errors
+/// All [`Mistakes`] with their lines; a file with one mistake declares nothing.
+pub fn parse(name: &str, text: &str, longest: Duration) -> Result<Registry, Mistakes> {
+    let document = Document::new(name, text);
+    let root = document.root();
+    let reader = Reader { document: &document, longest };
+
+    let teams = reader.teams(&root);
+    let servers = reader.resource_servers(&root, &teams);
+    let clients = reader.clients(&root, &teams, &servers);
+    root.finish();
+    document.finish(Some(Registry {
+        teams: sorted(teams.into_keys().map(|name| Team { name }), |team| team.name.clone()),
+        resource_servers: sorted(servers.into_values(), |server| server.audience.clone()),
+        clients: sorted(clients.into_values(), |client| client.client_id.clone()),
+    }))
+}
+
+struct Reader<'d, 't> {
+    document: &'d Document<'t>,
+    longest: Duration,
+}
+
+impl Reader<'_, '_> {
+    fn teams(&self, root: &Table<'_, '_>) -> HashMap<TeamName, ()> {
+        let mut teams = HashMap::new();
+        for table in root.tables("team") {
+            if let Some(name) = table.required::<TeamName>("name")
+                && teams.insert(name.clone(), ()).is_some()
+            {
+                self.document.note(table.line(), format!("team {name} is declared twice"));
+            }
+            table.finish();
+        }
+        teams
+    }
+
+    fn resource_servers(
+        &self,
+        root: &Table<'_, '_>,
+        teams: &HashMap<TeamName, ()>,
+    ) -> HashMap<Audience, ResourceServer> {
+        let mut servers = HashMap::new();
+        for table in root.tables("resource_server") {
+            let audience = table.required::<Audience>("audience");
+            let team = self.team(&table, teams);
+            let alg = table.parsed("algorithm").unwrap_or(Algorithm::Es256);
+            let token_lifetime = table.duration("token_lifetime").unwrap_or(self.longest);
+            if token_lifetime > self.longest || token_lifetime < Duration::from_secs(1) {
+                let longest = humantime::format_duration(self.longest);
+                let message =
+                    format!("`token_lifetime` must be 1s to {longest} (`token_lifetime` in claviger.toml)");
+                self.document.note(table.line_of("token_lifetime"), message);
+            }
+            let scopes = self.scopes(table.list("scopes"), table.line_of("scopes"));
+            if let (Some(audience), Some(team)) = (audience, team) {
+                let server = ResourceServer { audience: audience.clone(), team, alg, token_lifetime, scopes };
+                if servers.insert(audience.clone(), server).is_some() {
+                    self.document.note(table.line(), format!("resource server {audience} is declared twice"));
+                }
+            }
+            table.finish();
+        }
+        servers
+    }
+
+    fn clients(
+        &self,
+        root: &Table<'_, '_>,
+        teams: &HashMap<TeamName, ()>,
+        servers: &HashMap<Audience, ResourceServer>,
+    ) -> HashMap<ClientId, Client> {
+        let mut clients = HashMap::new();
+        for table in root.tables("client") {
+            let client_id = table.required::<ClientId>("id");
+            let team = self.team(&table, teams);
+            let method = table.parsed("method").unwrap_or(AuthenticationMethod::ClientSecretBasic);
+            let disabled = table.boolean("disabled").unwrap_or(false);
+            let grants = self.grants(&table, servers);
+            if let (Some(client_id), Some(team)) = (client_id, team) {
+                let client = Client {
+                    client_id: client_id.clone(),
+                    team,
+                    method,
+                    disabled,
+                    grants,
+                    secrets: Vec::new(),
+                };
+                if clients.insert(client_id.clone(), client).is_some() {
+                    self.document.note(table.line(), format!("client {client_id} is declared twice"));
+                }
+            }
+            table.finish();
+        }
+        clients
+    }
+
+    fn team(&self, table: &Table<'_, '_>, teams: &HashMap<TeamName, ()>) -> Option<TeamName> {
+        let team = table.required::<TeamName>("team")?;
+        if !teams.contains_key(&team) {
+            self.document.note(table.line_of("team"), format!("team {team} is not declared in this file"));
+        }
+        Some(team)
+    }
+
+    fn grants(&self, table: &Table<'_, '_>, servers: &HashMap<Audience, ResourceServer>) -> Vec<ClientGrant> {
+        let mut grants = Vec::new();
+        for (audience, line, scopes) in table.map_of_lists::<Scope>("access") {
+            let Some((audience, server)) = servers.get_key_value(audience.as_str()) else {
+                self.document.note(line, format!("resource server {audience} is not declared in this file"));
+                continue;
+            };
+            for scope in scopes.iter().filter(|scope| !server.scopes.contains(scope.as_str())) {
+                self.document.note(line, format!("resource server {audience} has no scope {scope}"));
+            }
+            grants.push(ClientGrant { audience: audience.clone(), scopes: self.scopes(scopes, line) });
+        }
+        sorted(grants, |grant| grant.audience.clone())
+    }
+
+    /// A set that is longer than a token request may name could never be asked for.
+    fn scopes(&self, scopes: Vec<Scope>, line: usize) -> ScopeSet {
+        let scopes: ScopeSet = scopes.into_iter().collect();
+        if scopes.as_str().parse::<ScopeSet>().is_err() && !scopes.is_empty() {
+            self.document.note(line, "these scopes are longer than 2 KiB together".to_owned());
+        }
+        scopes
+    }
+}
+
+fn sorted<T, K: Ord>(values: impl IntoIterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut values: Vec<T> = values.into_iter().collect();
+    values.sort_by_key(key);
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    const FLEET: &str = r#"
+[[team]]
+name = "shop"
+
+[[resource_server]]
+audience = "https://orders.fleet.test"
+team = "shop"
+algorithm = "RS256"
+scopes = ["orders:read", "orders:write"]
+
+[[client]]
+id = "web"
+team = "shop"
+access."https://orders.fleet.test" = ["orders:read"]
+"#;
+
+    fn check_mistakes(text: &str, expected: Expect) {
+        let found = parse("fleet.toml", text, Duration::from_secs(300));
+        expected.assert_eq(&found.map_or_else(|mistakes| mistakes.to_string(), |_| "none".to_owned()));
+    }
+
+    #[test]
+    fn a_fleet_is_read() {
+        let registry = parse("fleet.toml", FLEET, Duration::from_secs(300)).unwrap();
+        assert_eq!(registry.teams.len(), 1);
+        assert_eq!(registry.resource_servers[0].alg, Algorithm::Rs256);
+        assert_eq!(registry.resource_servers[0].token_lifetime, Duration::from_secs(300));
+        assert_eq!(registry.clients[0].grants[0].scopes.as_str(), "orders:read");
+    }
+
+    #[test]
+    fn all_mistakes_are_found_in_one_run_with_their_lines() {
+        let text = r#"
+[[team]]
+name = "Shop!"
+nmae = "x"
+
+[[resource_server]]
+audience = "orders"
+team = "shop"
+algorithm = "HS256"
+token_lifetime = "2h"
+scopes = ["a b", 7]
+
+[[resource_server]]
+audience = "https://a.test"
+scopes = "x"
+
+[[client]]
+id = "web:1"
+team = "shop"
+method = "none"
+
+[[client]]
+id = "web"
+access."https://b.test" = []
+[[client]]
+id = 5
+[clients]
+"#;
+        check_mistakes(text, expect![[r#""#]]);
+    }
+
+    #[test]
+    fn what_is_declared_twice_or_reaches_too_far_is_refused() {
+        let twice = format!("{FLEET}{}", FLEET.replace("orders:read\"]\n", "orders:admin\"]\n"));
+        check_mistakes(&twice, expect![[r#""#]]);
+    }
+
+    #[test]
+    fn what_is_not_toml_is_told_with_its_line() {
+        check_mistakes("[[team]\nname = ", expect![[r#""#]]);
+    }
+}

@@ -1,0 +1,146 @@
+use std::sync::Arc;
+
+use claviger_jose::{Algorithm, Jwk, Kid, NumericDate};
+use claviger_keyring::{
+    GenerateError, KeyState, Pkcs8, RotationPolicy, SealedKey, SigningKey, Step, StepRefused, generate,
+};
+use claviger_store::{KeyOp, NewKey, Outcome, Store, StoreError};
+
+use super::{Opened, Vault};
+use crate::rng::SystemRng;
+
+/// Takes the steps of the pure plan: the one way in which keys change, whoever asks.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    store: Store,
+    vault: Arc<Vault>,
+    policy: RotationPolicy,
+}
+
+/// What came of an attempt to change the keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// Nothing was due.
+    Nothing,
+    /// These steps were taken.
+    Steps(Vec<Step>),
+    /// Somebody else was faster; the keyring is theirs. Not an error: theirs was the same plan.
+    AlreadyRotated,
+}
+
+/// Why the keys could not be changed. They are as they were.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RotationError {
+    /// The policy or the life of a key forbids it.
+    #[error(transparent)]
+    Refused(#[from] StepRefused),
+    /// The wrong key-encryption key: nothing may be made.
+    #[error("verify-only: {0}")]
+    VerifyOnly(String),
+    /// No new key.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+type Plan<'p> = dyn Fn(&Opened, NumericDate) -> Result<Vec<Step>, StepRefused> + Send + Sync + 'p;
+
+impl Rotation {
+    /// A rotation of the keys in `store`.
+    #[must_use]
+    pub fn new(store: Store, vault: Arc<Vault>, policy: RotationPolicy) -> Self {
+        Self { store, vault, policy }
+    }
+
+    /// Takes the steps that are due.
+    ///
+    /// # Errors
+    /// [`RotationError`].
+    pub async fn take_due_steps(&self) -> Result<Taken, RotationError> {
+        self.take(&|opened, now| Ok(opened.keyring.plan(&self.policy, now))).await
+    }
+
+    /// Rotates these algorithms ahead of their period; the lead holds all the same.
+    ///
+    /// # Errors
+    /// [`RotationError::Refused`] with the earliest time at which it is allowed.
+    pub async fn rotate_now(&self, algs: &[Algorithm]) -> Result<Taken, RotationError> {
+        self.take(&|opened, now| {
+            let mut steps = Vec::new();
+            for alg in algs {
+                steps.extend(opened.keyring.plan_rotation(*alg, &self.policy, now)?);
+            }
+            Ok(steps)
+        })
+        .await
+    }
+
+    /// Revokes a key; the prepared one takes over in the same transaction if it was active.
+    ///
+    /// # Errors
+    /// [`RotationError::Refused`] for an unknown key and one that is revoked already.
+    pub async fn revoke(&self, kid: Kid) -> Result<Taken, RotationError> {
+        self.take(&|opened, now| opened.keyring.plan_revocation(kid, &self.policy, now)).await
+    }
+
+    async fn take(&self, plan: &Plan<'_>) -> Result<Taken, RotationError> {
+        let snapshot = self.store.load_keys().await?;
+        let opened = self.vault.open(&snapshot, &[]);
+        if let Some(why) = opened.verify_only {
+            return Err(RotationError::VerifyOnly(why));
+        }
+        let steps = plan(&opened, self.store.now().await?)?;
+        if steps.is_empty() {
+            return Ok(Taken::Nothing);
+        }
+        // Keys are made before the transaction: RSA takes a good part of a second.
+        let mut created = Vec::new();
+        for step in &steps {
+            created.push(match step {
+                Step::Create { alg, .. } => Some(new_key(*alg).await?),
+                _ => None,
+            });
+        }
+        let now = self.store.now().await?;
+        let mut keyring = opened.keyring;
+        let mut ops = Vec::new();
+        for (step, new) in steps.iter().zip(created) {
+            let jwk = new.as_ref().map(|(_, key)| key.jwk().clone());
+            for change in keyring.apply(step, jwk, &self.policy, now)? {
+                let alg =
+                    keyring.keys().iter().find(|key| key.jwk.kid() == &change.kid).map(|key| key.jwk.alg());
+                let alg = alg.ok_or(StepRefused::UnknownKey(change.kid))?;
+                let state_seal = self.vault.kek.seal_state(self.vault.context(&change.kid, alg), change.to);
+                ops.push(KeyOp::Move { change, state_seal });
+            }
+            if let (Step::Create { active, .. }, Some((pkcs8, key))) = (step, new) {
+                let state =
+                    if *active { KeyState::Active { since: now } } else { KeyState::Prepared { since: now } };
+                ops.push(KeyOp::Insert(self.seal(key.jwk(), state, &pkcs8, now)));
+            }
+        }
+        match self.store.change_keys(snapshot.revision, &ops).await? {
+            Outcome::Applied => Ok(Taken::Steps(steps)),
+            Outcome::AlreadyRotated => Ok(Taken::AlreadyRotated),
+        }
+    }
+
+    fn seal(&self, jwk: &Jwk, state: KeyState, pkcs8: &Pkcs8, now: NumericDate) -> NewKey {
+        let context = self.vault.context(jwk.kid(), jwk.alg());
+        NewKey {
+            jwk: jwk.clone(),
+            state,
+            created_at: now,
+            sealed: SealedKey::seal(pkcs8, context, &self.vault.kek, &mut SystemRng),
+            state_seal: self.vault.kek.seal_state(context, state),
+        }
+    }
+}
+
+async fn new_key(alg: Algorithm) -> Result<(Pkcs8, SigningKey), GenerateError> {
+    let made = tokio::task::spawn_blocking(move || generate(alg, &mut SystemRng)).await;
+    made.unwrap_or(Err(GenerateError(alg)))
+}

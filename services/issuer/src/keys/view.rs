@@ -1,0 +1,85 @@
+use std::{sync::Arc, time::Duration};
+
+use aws_lc_rs::digest;
+use axum::body::Bytes;
+use claviger_jose::{Algorithm, base64url};
+use claviger_keyring::{Keyring, SigningKey};
+use http::HeaderValue;
+
+use super::Opened;
+
+/// What the request path sees of the keys: one value, swapped as a whole.
+#[derive(Debug)]
+pub struct KeyView {
+    /// The keyring revision that this is a view of.
+    pub revision: u64,
+    /// All keys and their states.
+    pub keyring: Keyring,
+    /// The set as it is published.
+    pub published: PublishedSet,
+    /// Why nothing is signed, if so.
+    pub verify_only: Option<String>,
+    signers: Vec<Arc<SigningKey>>,
+}
+
+/// The JWK set, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct PublishedSet {
+    /// The JSON document.
+    pub body: Bytes,
+    /// A strong validator: the hash of the document.
+    pub etag: HeaderValue,
+    /// `public, max-age=C, stale-if-error=M`.
+    pub cache_control: HeaderValue,
+}
+
+impl KeyView {
+    /// The view of opened keys. `freshness` is C, `staleness` is M.
+    #[must_use]
+    pub fn new(opened: Opened, freshness: Duration, staleness: Duration) -> Self {
+        Self {
+            published: PublishedSet::new(&opened.keyring, freshness, staleness),
+            revision: opened.revision,
+            keyring: opened.keyring,
+            verify_only: opened.verify_only,
+            signers: opened.signers,
+        }
+    }
+
+    /// A view of nothing, before the first look into the database.
+    #[must_use]
+    pub fn empty() -> Self {
+        let nothing =
+            Opened { revision: 0, keyring: Keyring::default(), signers: Vec::new(), verify_only: None };
+        Self::new(nothing, Duration::ZERO, Duration::ZERO)
+    }
+
+    /// The key that signs with this algorithm, if one can.
+    #[must_use]
+    pub fn signer(&self, alg: Algorithm) -> Option<&Arc<SigningKey>> {
+        self.signers.iter().find(|key| key.alg() == alg)
+    }
+
+    /// The opened keys, so that the next view need not open them again.
+    #[must_use]
+    pub fn signers(&self) -> &[Arc<SigningKey>] {
+        &self.signers
+    }
+}
+
+impl PublishedSet {
+    fn new(keyring: &Keyring, freshness: Duration, staleness: Duration) -> Self {
+        let mut keys: Vec<_> = keyring.published().map(|key| &key.jwk).collect();
+        keys.sort_by_key(|jwk| *jwk.kid()); // one set has one document, and so one ETag
+        let body = serde_json::json!({ "keys": keys }).to_string();
+        let hash = digest::digest(&digest::SHA256, body.as_bytes());
+        let etag = format!("\"{}\"", base64url::encode(&hash.as_ref()[..18]));
+        let (freshness, staleness) = (freshness.as_secs(), staleness.as_secs());
+        let cache_control = format!("public, max-age={freshness}, stale-if-error={staleness}");
+        Self {
+            body: Bytes::from(body),
+            etag: HeaderValue::from_str(&etag).expect("base64url in quotes is a header value"),
+            cache_control: HeaderValue::from_str(&cache_control).expect("numbers are a header value"),
+        }
+    }
+}

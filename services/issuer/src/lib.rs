@@ -1,0 +1,32 @@
+//! The authorization server: the binary `claviger` and what it is made of.
+//!
+//! In reading order:
+//!
+//! - [`Cli`]: the command line; each command a thin shell.
+//! - [`config`] and [`declared`]: settings and fleet files, with all their mistakes at once.
+//! - [`fleet`]: `fleet.toml`, and what applying it changes.
+//! - [`keys`]: the keys, opened from the store, published, and moved along their plan.
+//! - [`server`]: what requests are answered from, in memory; the order of starting.
+//! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
+//!   that signs tokens.
+//! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign.
+//! - [`http`]: the server's own accept loop, with a limit to every wait.
+
+mod cli;
+mod clock;
+pub mod config;
+pub mod declared;
+pub mod fleet;
+mod grant;
+pub mod http;
+pub mod keys;
+pub mod lease;
+pub mod mint;
+pub mod registry_view;
+mod rng;
+mod routes;
+pub mod server;
+pub mod signer_pool;
+mod ticker;
+
+pub use cli::Cli;

@@ -1,0 +1,27 @@
+use claviger_keyring::rand_core::{CryptoRng, Error, RngCore, impls};
+
+/// The random source of the operating system and aws-lc, for making keys and secrets.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SystemRng;
+
+impl RngCore for SystemRng {
+    fn next_u32(&mut self) -> u32 {
+        impls::next_u32_via_fill(self)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        impls::next_u64_via_fill(self)
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        // Without randomness there is nothing safe to go on with.
+        aws_lc_rs::rand::fill(bytes).expect("the system's random source answers");
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+        self.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoRng for SystemRng {}

@@ -1,0 +1,43 @@
+//! The route table, in the order in which a client meets it.
+
+mod answer;
+mod discovery;
+mod health;
+mod jwks;
+mod token;
+
+use std::{any::Any, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    routing::{get, post},
+};
+use claviger_oauth::{JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, TOKEN_PATH};
+use http::{Response, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::server::Issuance;
+
+/// All routes of the public listener.
+pub(crate) fn router(issuance: Arc<Issuance>) -> Router {
+    Router::new()
+        .route(OIDC_DISCOVERY_PATH, get(discovery::openid_configuration))
+        .route(OAUTH_DISCOVERY_PATH, get(discovery::authorization_server))
+        .route(JWKS_PATH, get(jwks::key_set))
+        .route(TOKEN_PATH, post(token::token))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| internal_error(&*panic)))
+        .with_state(issuance)
+}
+
+/// A panic is the answer to one request only, and tells nothing (S-105).
+fn internal_error(panic: &(dyn Any + Send)) -> Response<Body> {
+    let message =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(message = message.unwrap_or("not a text"), "a request panicked");
+    let mut response = Response::new(Body::from(r#"{"error":"server_error"}"#));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}

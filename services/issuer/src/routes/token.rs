@@ -1,0 +1,66 @@
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use claviger_oauth::{GrantRequest, PresentedSecret, TokenError, TokenRequest};
+use http::{
+    HeaderMap, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+
+use super::answer::{Refused, private_json};
+use crate::{
+    clock::wall_clock,
+    grant,
+    http::{BodyError, read_body},
+    server::Issuance,
+};
+
+const BODY_LIMIT: usize = 64 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// The token endpoint (RFC 6749 section 3.2).
+pub(super) async fn token(
+    State(issuance): State<Arc<Issuance>>,
+    request: Request,
+) -> Result<Response, Refused> {
+    let (head, body) = request.into_parts();
+    let form = read_form(&head.headers, body).await.map_err(Refused)?;
+    let answer = answer(&issuance, &head.headers, &form).await.map_err(Refused)?;
+    Ok(private_json(StatusCode::OK, &answer))
+}
+
+async fn answer(
+    issuance: &Issuance,
+    headers: &HeaderMap,
+    form: &[u8],
+) -> Result<claviger_oauth::TokenResponse, TokenError> {
+    let now = wall_clock();
+    let request = TokenRequest::parse(form)?;
+    let authorization = headers.get_all(AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
+    let presented = PresentedSecret::from_request(authorization, &request)?;
+    let registry = issuance.registry.load();
+    let client = registry.authenticate(&presented, now)?;
+    let grant = match request.grant {
+        GrantRequest::ClientCredentials => grant::client_credentials(&request, client, &registry)?,
+    };
+    let key = issuance.signer(grant.alg)?;
+    issuance.mint.mint(&key, grant, now).await
+}
+
+async fn read_form(headers: &HeaderMap, body: Body) -> Result<axum::body::Bytes, TokenError> {
+    let invalid = |reason: &'static str| TokenError::InvalidRequest(reason.into());
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(invalid("the body must be application/x-www-form-urlencoded"));
+    }
+    read_body(body, BODY_LIMIT, BODY_TIME).await.map_err(|error| match error {
+        BodyError::TooLarge => invalid("the body is larger than 64 KiB"),
+        BodyError::TooSlow => invalid("the body took longer than 10 s"),
+        BodyError::Broken(_) => invalid("the body broke off"),
+    })
+}

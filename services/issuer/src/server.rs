@@ -1,0 +1,154 @@
+//! The order of starting, and what requests are answered from.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use claviger_jose::Algorithm;
+use claviger_keyring::SigningKey;
+use claviger_oauth::TokenError;
+use claviger_store::{ServingLock, Store, StoreError};
+use migrations::Migrator;
+use tokio::net::TcpListener;
+
+use crate::{
+    config::Config,
+    http::{ConnectionLimits, Drained, Shutdown, serve},
+    keys::{KekFileError, KeyView, Rotation, RotationError, Vault, read_kek},
+    lease::Lease,
+    mint::Mint,
+    registry_view::RegistryView,
+    routes,
+    signer_pool::SignerPool,
+    ticker::Ticker,
+};
+
+/// What requests are answered from. Nothing in it waits for the database.
+#[derive(Debug)]
+pub(crate) struct Issuance {
+    pub(crate) config: Config,
+    pub(crate) keys: ArcSwap<KeyView>,
+    pub(crate) registry: ArcSwap<RegistryView>,
+    pub(crate) lease: Lease,
+    pub(crate) mint: Mint,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Why an issuer does not start. Nothing listens then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The key-encryption key.
+    #[error(transparent)]
+    Kek(#[from] KekFileError),
+    /// The database.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// The first keys.
+    #[error("keys: {0}")]
+    Keys(#[from] RotationError),
+    /// A thread, a signal handler or the address.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// An issuer that is bound to its address.
+#[derive(Debug)]
+pub struct AuthorizationServer {
+    listener: TcpListener,
+    issuance: Arc<Issuance>,
+    ticker: Ticker,
+    limits: ConnectionLimits,
+    _lock: ServingLock,
+}
+
+impl AuthorizationServer {
+    /// Starts in the order in which things can fail: key-encryption key, database, keys, and the
+    /// address last.
+    ///
+    /// # Errors
+    /// [`StartError`]. A key-encryption key that does not open the keys is none: the server then
+    /// publishes keys and signs nothing.
+    pub async fn bind(config: Config, shutdown: Shutdown) -> Result<Self, StartError> {
+        let kek = read_kek(&config.key_encryption_key)?;
+        let store = Store::open::<Migrator>(&config.database).await?;
+        store.bind_issuer(config.issuer.as_str()).await?;
+        let lock = store.lock_for_serving()?;
+        let vault = Arc::new(Vault::new(config.issuer.clone(), kek));
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
+
+        let io = |what: &str| {
+            let what = what.to_owned();
+            move |source| StartError::Io { what, source }
+        };
+        let pool = SignerPool::start().map_err(io("signing threads"))?;
+        let issuance = Arc::new(Issuance {
+            keys: ArcSwap::from_pointee(KeyView::empty()),
+            registry: ArcSwap::default(),
+            lease: Lease::new(config.policy.lifetimes().lease),
+            mint: Mint::new(config.issuer.clone(), pool),
+            shutdown: shutdown.clone(),
+            config,
+        });
+        let ticker = Ticker::new(Arc::clone(&issuance), store, vault, rotation);
+        ticker.first().await?;
+        let address = issuance.config.listen;
+        let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
+        let limits = issuance.config.limits;
+        Ok(Self { listener, issuance, ticker, limits, _lock: lock })
+    }
+
+    /// Where the server listens; with port 0 in the configuration, the port that was found.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the socket does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until the shutdown was asked for, and drains.
+    pub async fn serve(self) -> Drained {
+        let ticking = tokio::spawn(self.ticker.run());
+        let shutdown = self.issuance.shutdown.clone();
+        let router = routes::router(Arc::clone(&self.issuance));
+        let drained = serve(self.listener, router, self.limits, shutdown).await;
+        ticking.abort();
+        drained
+    }
+}
+
+impl Issuance {
+    /// The key that signs with this algorithm, while this process may sign.
+    pub(crate) fn signer(&self, alg: Algorithm) -> Result<Arc<SigningKey>, TokenError> {
+        let unavailable = TokenError::TemporarilyUnavailable { retry_after: 5 };
+        if let Some(reason) = self.lease.refusal() {
+            tracing::warn!(reason, "not issuing");
+            return Err(unavailable);
+        }
+        self.keys.load().signer(alg).cloned().ok_or(unavailable)
+    }
+
+    /// Why this process should get no requests now, if so.
+    pub(crate) fn why_not_ready(&self) -> Option<String> {
+        if self.shutdown.is_draining() {
+            return Some("stopping".to_owned());
+        }
+        let keys = self.keys.load();
+        if let Some(why) = &keys.verify_only {
+            return Some(format!("verify-only: {why}"));
+        }
+        if let Some(alg) = Algorithm::ALL.into_iter().find(|alg| keys.signer(*alg).is_none()) {
+            return Some(format!("no {alg} key can sign"));
+        }
+        self.lease.refusal().map(str::to_owned)
+    }
+
+    /// C and M, for what is published.
+    pub(crate) fn horizons(&self) -> (Duration, Duration) {
+        (self.config.policy.lifetimes().freshness, self.config.staleness)
+    }
+}

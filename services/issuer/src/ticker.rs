@@ -1,0 +1,131 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use claviger_jose::NumericDate;
+use claviger_store::{Revisions, Store, StoreError};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    clock::wall_clock,
+    keys::{KeyView, Rotation, RotationError, Taken, Vault},
+    registry_view::RegistryView,
+    server::Issuance,
+};
+
+/// How often the database is asked whether keys or registry have changed, or a quarter of the lease if that is less.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Keeps what requests are answered from up to date, and the keys on their way.
+///
+/// Whoever changes something (this process, a replica, a command line) raises a number in the
+/// database; every replica sees it within a second. Each look also renews the lease to sign.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    issuance: Arc<Issuance>,
+    store: Store,
+    vault: Arc<Vault>,
+    rotation: Rotation,
+}
+
+impl Ticker {
+    pub(crate) fn new(issuance: Arc<Issuance>, store: Store, vault: Arc<Vault>, rotation: Rotation) -> Self {
+        Self { issuance, store, vault, rotation }
+    }
+
+    /// Loads everything and makes the keys of a first start.
+    pub(crate) async fn first(&self) -> Result<(), RotationError> {
+        match self.rotation.take_due_steps().await {
+            Ok(_) | Err(RotationError::VerifyOnly(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let asked = Instant::now();
+        self.load_keys().await?;
+        self.load_registry().await?;
+        self.issuance.lease.confirm(asked);
+        Ok(())
+    }
+
+    /// Ticks until it is dropped.
+    pub(crate) async fn run(self) {
+        let mut ticks = interval(PERIOD.min(self.issuance.config.policy.lifetimes().lease / 4));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            match self.tick().await {
+                Ok(()) if failing => {
+                    failing = false;
+                    tracing::info!("the database answers again");
+                }
+                Ok(()) => {}
+                Err(error) if failing => tracing::debug!(%error, "still failing"),
+                Err(error) => {
+                    failing = true;
+                    tracing::warn!(%error, "keys and registry cannot be refreshed");
+                }
+            }
+        }
+    }
+
+    async fn tick(&self) -> Result<(), RotationError> {
+        let asked = Instant::now();
+        let Revisions { keyring, registry } = self.store.revisions().await?;
+        let now = self.store.now().await?;
+        self.note_clock(now);
+        if keyring != self.issuance.keys.load().revision {
+            self.load_keys().await?;
+        }
+        if registry != self.issuance.registry.load().revision {
+            self.load_registry().await?;
+        }
+        self.issuance.lease.confirm(asked);
+        if self.is_due(now) {
+            let taken = self.rotation.take_due_steps().await?;
+            if let Taken::Steps(steps) = &taken {
+                tracing::info!(?steps, "keys changed");
+            }
+            if taken != Taken::Nothing {
+                self.load_keys().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the plan has something to do by the keys in memory.
+    fn is_due(&self, now: NumericDate) -> bool {
+        let keys = self.issuance.keys.load();
+        keys.verify_only.is_none() && !keys.keyring.plan(&self.issuance.config.policy, now).is_empty()
+    }
+
+    async fn load_keys(&self) -> Result<(), StoreError> {
+        let snapshot = self.store.load_keys().await?;
+        let (vault, held) = (Arc::clone(&self.vault), self.issuance.keys.load_full());
+        // Opening a key for the first time includes a signature: not on an async worker.
+        let opened = tokio::task::spawn_blocking(move || vault.open(&snapshot, held.signers())).await;
+        let Ok(opened) = opened else {
+            tracing::error!("opening the keys panicked; the keys in use stay as they were");
+            return Ok(());
+        };
+        let (freshness, staleness) = self.issuance.horizons();
+        self.issuance.keys.store(Arc::new(KeyView::new(opened, freshness, staleness)));
+        Ok(())
+    }
+
+    async fn load_registry(&self) -> Result<(), StoreError> {
+        let snapshot = self.store.load_registry().await?;
+        self.issuance.registry.store(Arc::new(RegistryView::new(snapshot)));
+        Ok(())
+    }
+
+    fn note_clock(&self, database: NumericDate) {
+        let here = wall_clock();
+        let off =
+            here.since(database).max(database.since(here)) > self.issuance.config.policy.lifetimes().skew;
+        if off {
+            tracing::error!(%here, %database, "the clock differs from the database's by more than the skew allowed");
+        }
+        self.issuance.lease.note_clock(off);
+    }
+}
