@@ -9,24 +9,35 @@ const MAX_ETAG: usize = 1024;
 /// An issuer may slow its verifiers down, not switch them off.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
-/// How long the answer says it is fresh: `max-age` less `Age`, zero if it must not be reused.
-/// `None` if it does not say.
-pub(crate) fn freshness(headers: &HeaderMap) -> Option<Duration> {
-    let mut max_age: Option<u64> = None;
+/// What an answer says about how long it may be used. `None`: it does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Horizons {
+    /// Fresh for so long: `max-age` less `Age`, zero if it must not be reused.
+    pub(crate) fresh: Option<Duration>,
+    /// While the issuer cannot be reached, usable for so long: `stale-if-error` (RFC 5861 section 4).
+    pub(crate) stale: Option<Duration>,
+}
+
+/// Reads `Cache-Control` and `Age`.
+pub(crate) fn horizons(headers: &HeaderMap) -> Horizons {
+    let (mut fresh, mut stale): (Option<u64>, Option<u64>) = (None, None);
     for directive in texts(headers, header::CACHE_CONTROL).flat_map(|line| line.split(',')) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-        let name = name.trim();
-        if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
-            return Some(Duration::ZERO);
-        }
-        if name.eq_ignore_ascii_case("max-age") {
-            // Of two, the stricter one; one that is no number counts as stale (RFC 9111 section 4.2.1).
-            let seconds = delta_seconds(value.trim().trim_matches('"')).unwrap_or(0);
-            max_age = Some(max_age.map_or(seconds, |known| known.min(seconds)));
+        // Of two, the stricter one; one that is no number counts as stale (RFC 9111 section 4.2.1).
+        let seconds = delta_seconds(value.trim().trim_matches('"')).unwrap_or(0);
+        let stricter = |known: Option<u64>| Some(known.map_or(seconds, |known| known.min(seconds)));
+        match name.trim().to_ascii_lowercase().as_str() {
+            "no-store" | "no-cache" => fresh = Some(0),
+            "max-age" => fresh = stricter(fresh),
+            "stale-if-error" => stale = stricter(stale),
+            _ => {}
         }
     }
     let age = texts(headers, header::AGE).find_map(delta_seconds).unwrap_or(0);
-    max_age.map(|seconds| Duration::from_secs(seconds.saturating_sub(age)))
+    Horizons {
+        fresh: fresh.map(|seconds| Duration::from_secs(seconds.saturating_sub(age))),
+        stale: stale.map(Duration::from_secs),
+    }
 }
 
 /// The entity tag, to be sent back as it is.
@@ -62,13 +73,23 @@ mod tests {
     }
 
     #[test]
+    fn the_issuer_says_for_how_long_a_stale_set_may_be_used() {
+        let stale =
+            |line: &str| horizons(&headers(&[("cache-control", line)])).stale.map(|stale| stale.as_secs());
+        assert_eq!(stale("public, max-age=300, stale-if-error=86400"), Some(86_400));
+        assert_eq!(stale("stale-if-error=9, stale-if-error=5"), Some(5));
+        assert_eq!(stale("stale-if-error=x"), Some(0));
+        assert_eq!(stale("max-age=300"), None);
+    }
+
+    #[test]
     fn cache_control_is_read_as_rfc_9111_says() {
         let check = |lines: &[(&'static str, &str)], expected: Option<u64>| {
             let mut map = HeaderMap::new();
             for (name, text) in lines {
                 map.append(*name, HeaderValue::from_str(text).unwrap());
             }
-            assert_eq!(freshness(&map), expected.map(Duration::from_secs), "{lines:?}");
+            assert_eq!(horizons(&map).fresh, expected.map(Duration::from_secs), "{lines:?}");
         };
         check(&[], None);
         check(&[("cache-control", "public")], None);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::{
     KeyError, Timing,
+    http_cache::Horizons,
     timing::{MAX_FRESHNESS, MAX_WAIT},
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Policy {
     min_freshness: Duration,
     /// How long the held set is fresh.
     freshness: Duration,
+    /// How long it may be used while the issuer cannot be reached: ours, or less if the issuer says so.
+    staleness: Duration,
     /// The beginning of the last attempt that succeeded: the age of the set is never understated.
     contact: Option<Duration>,
     /// The beginning of the attempt under way.
@@ -55,6 +58,7 @@ impl Policy {
             timing,
             min_freshness,
             freshness: timing.freshness(),
+            staleness: timing.staleness(),
             contact: None,
             under_way: None,
             next_at: Duration::ZERO,
@@ -90,10 +94,12 @@ impl Policy {
         !self.is_usable(now) && self.next_at.saturating_sub(now) <= MAX_WAIT
     }
 
-    /// A set was fetched (or confirmed, with `confirmed`) that says how long it is fresh, or does not.
-    pub(crate) fn succeeded(&mut self, now: Duration, confirmed: bool, says: Option<Duration>, jitter: f64) {
+    /// A set was fetched (or confirmed, with `confirmed`) that says how long it may be used, or does not.
+    pub(crate) fn succeeded(&mut self, now: Duration, confirmed: bool, says: Horizons, jitter: f64) {
         let default = if confirmed { self.freshness } else { self.timing.freshness() };
-        self.freshness = says.unwrap_or(default).clamp(self.min_freshness, MAX_FRESHNESS);
+        self.freshness = says.fresh.unwrap_or(default).clamp(self.min_freshness, MAX_FRESHNESS);
+        let default = if confirmed { self.staleness } else { self.timing.staleness() };
+        self.staleness = says.stale.unwrap_or(default).min(self.timing.staleness());
         let began = self.under_way.take().unwrap_or(now);
         self.contact = Some(began);
         self.failures = 0;
@@ -130,7 +136,7 @@ impl Policy {
 
     /// Until when the held set may be used; `None` without one. A set may always be used while it is fresh.
     pub(crate) fn usable_until(&self) -> Option<Duration> {
-        self.contact.map(|contact| contact + self.timing.staleness().max(self.freshness))
+        self.contact.map(|contact| contact + self.staleness.max(self.freshness))
     }
 
     /// The time since the last contact.

@@ -126,7 +126,7 @@ impl Shared {
         let mut state = self.state();
         match result {
             Ok(fetched) => {
-                state.policy.succeeded(now, fetched.keys.is_none(), fetched.freshness, jitter);
+                state.policy.succeeded(now, fetched.keys.is_none(), fetched.says, jitter);
                 self.swap(&mut state, fetched.keys);
             }
             Err(failed) => {

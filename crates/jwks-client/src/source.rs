@@ -11,7 +11,7 @@ use crate::{
     FetchError, endpoint,
     fetch::{Answer, Failed, Http},
     held::PreparedKeys,
-    http_cache,
+    http_cache::{self, Horizons},
 };
 
 /// Metadata and key set together.
@@ -22,8 +22,8 @@ const ATTEMPT: Duration = Duration::from_secs(8);
 pub(crate) struct Fetched {
     /// The new keys, or `None` if the last ones are still right.
     pub(crate) keys: Option<PreparedKeys>,
-    /// How long the answer says it is fresh.
-    pub(crate) freshness: Option<Duration>,
+    /// How long the answer says it may be used.
+    pub(crate) says: Horizons,
 }
 
 /// Where the key set of one issuer comes from, and what was learned about it.
@@ -90,7 +90,7 @@ impl Source {
         };
         match self.http.get(url, self.etag.as_ref()).await? {
             Answer::NotModified { headers } => {
-                Ok(Fetched { keys: None, freshness: http_cache::freshness(&headers) })
+                Ok(Fetched { keys: None, says: http_cache::horizons(&headers) })
             }
             Answer::Document { body, headers } => {
                 let set = JwkSet::parse(&body).map_err(FetchError::Set)?;
@@ -99,7 +99,7 @@ impl Source {
                     tracing::debug!(skipped = ?set.skipped(), "keys of the set were passed over");
                 }
                 self.etag = http_cache::etag(&headers);
-                Ok(Fetched { keys: Some(keys), freshness: http_cache::freshness(&headers) })
+                Ok(Fetched { keys: Some(keys), says: http_cache::horizons(&headers) })
             }
         }
     }

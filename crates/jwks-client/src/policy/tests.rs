@@ -3,6 +3,13 @@ use crate::timing::{MIN_FRESHNESS, MIN_FRESHNESS_ON_LOOPBACK};
 
 const DAY: f64 = 86_400.0;
 
+/// An answer that says nothing about itself.
+const SILENT: Horizons = Horizons { fresh: None, stale: None };
+
+fn fresh(fresh: Option<Duration>) -> Horizons {
+    Horizons { fresh, stale: None }
+}
+
 fn at(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
@@ -24,7 +31,7 @@ fn attempt(policy: &mut Policy, now: f64) {
 
 fn succeed(policy: &mut Policy, now: f64) {
     attempt(policy, now);
-    policy.succeeded(at(now), false, None, 0.5);
+    policy.succeeded(at(now), false, SILENT, 0.5);
 }
 
 fn fail(policy: &mut Policy, now: f64, jitter: f64) {
@@ -52,7 +59,7 @@ fn a_set_is_refreshed_before_it_is_stale() {
     for (jitter, expected) in [(0.0, 216.0), (0.5, 240.0), (0.999_999, 264.0)] {
         let mut policy = cold();
         attempt(&mut policy, 0.0);
-        policy.succeeded(at(0.0), false, None, jitter);
+        policy.succeeded(at(0.0), false, SILENT, jitter);
         let slept = sleep(&mut policy, 0.0);
         assert!((slept - expected).abs() < 0.001, "{slept}, expected {expected}");
         assert!(slept < 300.0);
@@ -64,7 +71,7 @@ fn a_set_is_refreshed_before_it_is_stale() {
 fn the_age_counts_from_the_beginning_of_the_attempt() {
     let mut policy = cold();
     attempt(&mut policy, 10.0);
-    policy.succeeded(at(13.0), false, None, 0.5);
+    policy.succeeded(at(13.0), false, SILENT, 0.5);
     assert_eq!(policy.age(at(13.0)), Some(at(3.0)));
     assert_eq!(policy.usable_until(), Some(at(10.0 + DAY)));
 }
@@ -75,7 +82,7 @@ fn the_issuer_cannot_change_the_bounds_of_freshness() {
     let check = |floor: Duration, says: Option<u64>, refresh_at: f64| {
         let mut policy = Policy::new(Timing::default(), floor);
         attempt(&mut policy, 0.0);
-        policy.succeeded(at(0.0), false, says.map(Duration::from_secs), 0.5);
+        policy.succeeded(at(0.0), false, fresh(says.map(Duration::from_secs)), 0.5);
         assert!((sleep(&mut policy, 0.0) - refresh_at).abs() < 0.001, "{says:?}");
     };
     check(MIN_FRESHNESS, None, 240.0);
@@ -91,9 +98,9 @@ fn the_issuer_cannot_change_the_bounds_of_freshness() {
 fn a_confirmation_that_says_nothing_keeps_the_freshness() {
     let mut policy = cold();
     attempt(&mut policy, 0.0);
-    policy.succeeded(at(0.0), false, Some(at(100.0)), 0.5);
+    policy.succeeded(at(0.0), false, fresh(Some(at(100.0))), 0.5);
     attempt(&mut policy, 80.0);
-    policy.succeeded(at(80.0), true, None, 0.5);
+    policy.succeeded(at(80.0), true, SILENT, 0.5);
     assert!((sleep(&mut policy, 80.0) - 80.0).abs() < 0.001);
     assert_eq!(policy.age(at(81.0)), Some(at(1.0)));
 }
@@ -108,6 +115,20 @@ fn an_outage_is_bridged_until_the_set_is_too_old_and_then_nothing_is_known() {
     assert!(!policy.is_usable(at(DAY)));
     // Not even a success of long ago makes a kid unknown: the answer is 503, never 401.
     assert!(refused_for(&warm(), DAY).is_some());
+}
+
+// S-22
+#[test]
+fn the_issuer_can_shorten_the_time_of_staleness_and_not_prolong_it() {
+    let usable_until = |stale: f64| {
+        let mut policy = cold();
+        attempt(&mut policy, 0.0);
+        policy.succeeded(at(0.0), false, Horizons { fresh: None, stale: Some(at(stale)) }, 0.5);
+        policy.usable_until().map(|until| until.as_secs_f64())
+    };
+    assert_eq!(usable_until(3600.0), Some(3600.0));
+    assert_eq!(usable_until(9.0 * DAY), Some(DAY));
+    assert_eq!(usable_until(0.0), Some(300.0), "a fresh set may always be used");
 }
 
 // S-22
@@ -180,7 +201,7 @@ fn flood(policy: &mut Policy, mut finish: impl FnMut(&mut Policy, Duration)) -> 
 // S-23
 #[test]
 fn a_flood_of_unknown_kids_causes_at_most_three_fetches_a_minute() {
-    assert_eq!(flood(&mut warm(), |policy, now| policy.succeeded(now, true, None, 0.5)), 3);
+    assert_eq!(flood(&mut warm(), |policy, now| policy.succeeded(now, true, SILENT, 0.5)), 3);
 }
 
 // S-23
@@ -207,7 +228,7 @@ fn a_flood_during_an_outage_adds_at_most_three_fetches_to_the_backoff() {
 #[test]
 fn a_new_key_is_learned_within_the_interval_during_a_flood() {
     let mut policy = warm();
-    flood(&mut policy, |policy, now| policy.succeeded(now, true, None, 0.5));
+    flood(&mut policy, |policy, now| policy.succeeded(now, true, SILENT, 0.5));
     // The flood went on to 60 s; the bucket gives again 60 s after its first charge at 1 s.
     assert!(!policy.want(at(60.9)));
     assert!(policy.want(at(61.1)));
@@ -223,7 +244,7 @@ fn joining_is_free() {
     }
     attempt(&mut policy, 1.0);
     assert!(policy.want(at(1.5)));
-    policy.succeeded(at(2.0), true, None, 0.5);
+    policy.succeeded(at(2.0), true, SILENT, 0.5);
     assert!(policy.want(at(2.0)), "one of two was charged");
     attempt(&mut policy, 2.0);
     policy.failed(at(2.0), None, 0.5);
@@ -292,7 +313,7 @@ fn herd(count: u64, returns_at: f64, until: f64) -> Vec<u32> {
                     let second = (*now - returns_at) as usize;
                     per_second.resize(per_second.len().max(second + 1), 0);
                     per_second[second] += 1;
-                    policy.succeeded(at(*now), false, None, rng.f64());
+                    policy.succeeded(at(*now), false, SILENT, rng.f64());
                 }
             }
         }
