@@ -1,0 +1,134 @@
+use std::collections::HashMap;
+
+use anyhow::{Context, ensure};
+
+use crate::{Database, IssuerHome, Process, Service, TokenQuestion, client};
+
+/// The audience of `orders`.
+pub const ORDERS: &str = "https://orders.fleet.test";
+/// The audience of `ledger`.
+pub const LEDGER: &str = "https://ledger.fleet.test";
+
+/// Two teams, a service each with an algorithm each, and their clients.
+pub const FLEET: &str = r#"
+[[team]]
+name = "shop"
+
+[[team]]
+name = "books"
+
+[[resource_server]]
+audience = "https://orders.fleet.test"
+team = "shop"
+algorithm = "ES256"
+scopes = ["orders:read", "orders:write"]
+
+[[resource_server]]
+audience = "https://ledger.fleet.test"
+team = "books"
+algorithm = "RS256"
+scopes = ["ledger:read", "ledger:post"]
+
+[[client]]
+id = "web"
+team = "shop"
+access."https://orders.fleet.test" = ["orders:read", "orders:write"]
+
+[[client]]
+id = "orders"
+team = "shop"
+access."https://ledger.fleet.test" = ["ledger:post"]
+
+[[client]]
+id = "auditor"
+team = "books"
+method = "client_secret_post"
+access."https://ledger.fleet.test" = ["ledger:read"]
+
+[[client]]
+id = "batch"
+team = "books"
+access."https://orders.fleet.test" = ["orders:read"]
+access."https://ledger.fleet.test" = ["ledger:read", "ledger:post"]
+"#;
+
+/// An issuer, both services, and the clients of [`FLEET`].
+#[derive(Debug)]
+pub struct Fleet {
+    /// The issuer's data directory.
+    pub home: IssuerHome,
+    /// The issuer's process; `None` while it is stopped.
+    pub issuer: Option<Process>,
+    /// The service of team shop.
+    pub orders: Service,
+    /// The service of team books.
+    pub ledger: Service,
+    /// A client for requests.
+    pub http: reqwest::Client,
+    secrets: HashMap<String, String>,
+}
+
+impl Fleet {
+    /// Starts all of it and waits until it is ready. For `settings` see [`IssuerHome::init`].
+    ///
+    /// # Errors
+    /// If a part does not become ready.
+    pub async fn start(database: &Database, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let home = IssuerHome::init(database, settings).await?;
+        let secrets: HashMap<_, _> = home.apply(FLEET).await?.into_iter().collect();
+        let issuer = home.serve().await?;
+        let orders_secret = secrets.get("orders").context("orders has a secret")?;
+        let ledger = [("--issuer", home.url()), ("--audience", LEDGER)];
+        let ledger = Service::start("ledger", &ledger, &home.path().join("ledger")).await?;
+        let orders = [
+            ("--issuer", home.url()),
+            ("--audience", ORDERS),
+            ("--ledger", ledger.url()),
+            ("--client-id", "orders"),
+            ("--client-secret", orders_secret),
+        ];
+        let orders = Service::start("orders", &orders, &home.path().join("orders")).await?;
+        orders.ready().await?;
+        ledger.ready().await?;
+        Ok(Self { home, issuer: Some(issuer), orders, ledger, http: client(), secrets })
+    }
+
+    /// A client's secret; empty if there is no such client.
+    #[must_use]
+    pub fn secret(&self, client_id: &str) -> &str {
+        self.secrets.get(client_id).map_or("", String::as_str)
+    }
+
+    /// A token for a client at an audience, with all the scopes that it may have.
+    ///
+    /// # Errors
+    /// If the issuer refuses.
+    pub async fn token(&self, client_id: &str, audience: &str) -> anyhow::Result<String> {
+        let secret = self.secret(client_id);
+        let question = TokenQuestion { client_id, secret, resource: Some(audience), scope: None };
+        let reply = self.home.ask_token(&self.http, question).await?;
+        ensure!(reply.status == 200, "{} {}", reply.status, reply.body);
+        let token = reply.json()["access_token"].as_str().map(str::to_owned);
+        token.context("the answer has a token")
+    }
+
+    /// Stops the issuer as a power cut would.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub async fn stop_issuer(&mut self) -> anyhow::Result<()> {
+        match self.issuer.take() {
+            Some(process) => process.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the issuer again.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub async fn start_issuer(&mut self) -> anyhow::Result<()> {
+        self.issuer = Some(self.home.serve().await?);
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! A PostgreSQL server for tests, from installed binaries, gone with the process that asked for it.
+//!
+//! It listens on a socket in a directory of its own, so it needs no port and nobody else sees it. A shell watches over
+//! it and holds the other end of a pipe: when the test process ends, however it ends, the pipe closes and the shell stops
+//! the server and removes the directory.
+//!
+//! Where `CLAVIGER_TEST_POSTGRES` holds the URL of a server, that one is used instead. The file stands by itself because the
+//! tests of `claviger-store` include it too.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Read},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{self, Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// A server in which tests make databases.
+#[derive(Debug)]
+pub struct Postgres {
+    /// Of the database that every server has.
+    url: String,
+    bin: PathBuf,
+    watcher: Option<Child>,
+}
+
+impl Postgres {
+    /// The server of this test process, started when it is first asked for.
+    ///
+    /// `None` where there is none to be had, and the reason is printed.
+    ///
+    /// # Panics
+    /// If there is none to be had and `CI` is `true`: there, a test that was skipped is a test that failed.
+    #[must_use]
+    pub fn shared() -> Option<&'static Self> {
+        static SERVER: OnceLock<Result<Postgres, String>> = OnceLock::new();
+        match SERVER.get_or_init(|| Self::start().map_err(|error| error.to_string())) {
+            Ok(server) => Some(server),
+            Err(reason) => {
+                assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "no PostgreSQL: {reason}");
+                println!("SKIPPED: no PostgreSQL: {reason}");
+                None
+            }
+        }
+    }
+
+    /// A server of the caller's own; it is stopped when the value is dropped.
+    ///
+    /// # Errors
+    /// No binaries are installed, or they fail; the error holds their output.
+    pub fn start() -> io::Result<Self> {
+        let bin = find_binaries()?;
+        if let Ok(url) = env::var("CLAVIGER_TEST_POSTGRES") {
+            return Ok(Self { url, bin, watcher: None });
+        }
+        let directory = tempfile::Builder::new().prefix("claviger-pg-").tempdir()?;
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700))?;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", WATCH, "sh"])
+            .arg(directory.path())
+            .arg(&bin)
+            .current_dir(directory.path())
+            // An interrupt from the keyboard is for the tests; the watcher must live to tidy up.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if fs::metadata(directory.path())?.uid() == 0 {
+            let (user, group) = unprivileged()?;
+            chown(directory.path(), Some(user), Some(group))?;
+            command.uid(user).gid(group);
+        }
+        let mut watcher = command.spawn()?;
+        let directory = directory.keep();
+        let mut said = String::new();
+        let mut stdout = BufReader::new(watcher.stdout.take().ok_or_else(|| io::Error::other("no output"))?);
+        stdout.read_line(&mut said)?;
+        if said != "ready\n" {
+            stdout.read_to_string(&mut said)?;
+            watcher.wait()?;
+            return Err(io::Error::other(said));
+        }
+        let socket = directory.to_string_lossy().replace('/', "%2F");
+        Ok(Self { url: format!("postgres://claviger@{socket}/postgres"), bin, watcher: Some(watcher) })
+    }
+
+    /// Makes an empty database and answers its URL.
+    ///
+    /// # Errors
+    /// The server refuses; the error holds what it says.
+    pub fn create_database(&self) -> io::Result<String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("claviger_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let output = Command::new(self.bin.join("psql"))
+            .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", &self.url])
+            .args(["--command", &format!("DROP DATABASE IF EXISTS {name}")])
+            .args(["--command", &format!("CREATE DATABASE {name}")])
+            .output()?;
+        if output.status.success() {
+            Ok(with_database(&self.url, &name))
+        } else {
+            Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(mut watcher) = self.watcher.take() {
+            drop(watcher.stdin.take());
+            // Nothing can be done about a watcher that fails now.
+            let _ = watcher.wait();
+        }
+    }
+}
+
+/// Without `fsync`, for speed: a test kills processes, not machines. `synchronous_commit` stays on, as the issuer demands.
+const WATCH: &str = r#"
+dir=$1 bin=$2
+"$bin/initdb" -D "$dir/data" -U claviger --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1 &&
+"$bin/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/log" \
+    -o "-F -c listen_addresses= -c full_page_writes=off -c max_connections=200 -k '$dir'" start >>"$dir/log" 2>&1 &&
+echo ready && cat >/dev/null || cat "$dir/log"
+"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
+rm -rf "$dir"
+"#;
+
+fn find_binaries() -> io::Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut found: Vec<PathBuf> = env::split_paths(&path).filter(|bin| is_postgres(bin)).collect();
+    if found.is_empty() {
+        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        found.extend(versions.map(|version| version.path().join("bin")).filter(|bin| is_postgres(bin)));
+        found.sort();
+    }
+    found.pop().ok_or_else(|| io::Error::other("no initdb in PATH or /usr/lib/postgresql/*/bin"))
+}
+
+fn is_postgres(bin: &Path) -> bool {
+    ["initdb", "pg_ctl", "psql"].iter().all(|name| bin.join(name).is_file())
+}
+
+/// The server refuses to run as root: user and group of `postgres`, or of `nobody`.
+fn unprivileged() -> io::Result<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd")?;
+    let ids = |name: &str| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut fields = line.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    ids("postgres").or_else(|| ids("nobody")).ok_or_else(|| io::Error::other("no user to run PostgreSQL as"))
+}
+
+/// The URL with another path, its query kept.
+fn with_database(url: &str, name: &str) -> String {
+    let (rest, query) =
+        url.split_once('?').map_or((url, String::new()), |(rest, query)| (rest, format!("?{query}")));
+    let authority = rest.find("://").map_or(0, |at| at + "://".len());
+    let end = rest[authority..].find('/').map_or(rest.len(), |at| authority + at);
+    format!("{}/{name}{query}", &rest[..end])
+}

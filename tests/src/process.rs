@@ -1,0 +1,129 @@
+use std::{
+    ffi::OsStr,
+    fs::{File, OpenOptions},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// How long a process may take for what it should do at once; generous, for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A child process. It is killed when this value goes, and nothing else ever is.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program; what it writes to standard error is appended to `log`.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let errors: File = OpenOptions::new().create(true).append(true).open(log)?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+        let out = child.stdout.take().context("standard output is piped")?;
+        Ok(Self { child, out: BufReader::new(out).lines(), log: log.to_owned() })
+    }
+
+    /// Waits for the line in which a server tells its address, and answers the address.
+    ///
+    /// # Errors
+    /// If the process ends first, or takes too long; its log is part of the message.
+    pub async fn address(&mut self) -> anyhow::Result<String> {
+        let line = timeout(PATIENCE, self.out.next_line()).await;
+        let address = line.ok().and_then(Result::ok).flatten().and_then(|line| {
+            let address = line.strip_prefix("listening on ")?.split(' ').next()?;
+            Some(address.to_owned())
+        });
+        address.with_context(|| format!("the server did not come up; its log:\n{}", self.log()))
+    }
+
+    /// What the process has written to standard error so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Ends the process as a power cut would.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Asks the process to stop, as an operator would.
+    ///
+    /// # Errors
+    /// If it has ended already.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        let id = self.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let id = id.context("the process has ended")?;
+        Ok(rustix::process::kill_process(id, rustix::process::Signal::TERM)?)
+    }
+
+    /// Waits until the process has ended by itself.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        Ok(timeout(PATIENCE, self.child.wait()).await.context("the process goes on")??)
+    }
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// If it cannot be started or does not end.
+pub async fn run(mut command: Command) -> anyhow::Result<Output> {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let shown = format!("{command:?}");
+    timeout(PATIENCE, command.output()).await.with_context(|| format!("{shown} goes on"))?.context(shown)
+}
+
+/// The path of one of the workspace's binaries, beside the one that asks.
+///
+/// # Errors
+/// If it was not built.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    let mut directory = here.parent().context("a program is in a directory")?;
+    if directory.file_name() == Some(OsStr::new("deps")) {
+        directory = directory.parent().context("deps is in a directory")?;
+    }
+    let path = directory.join(name);
+    if !path.exists() {
+        bail!(
+            "{} is not built: run the stories with `cargo xtask test` or `cargo xtask e2e`",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+/// A port that was free a moment ago.
+///
+/// # Errors
+/// If the system has none.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
