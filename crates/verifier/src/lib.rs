@@ -1,0 +1,68 @@
+//! Bearer token to principal, offline (RFC 6750, RFC 9068).
+//!
+//! A service says whom it trusts and who it is, and asks for a [`Principal`] in its handlers:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use claviger_verifier::{Principal, Scoped, Verifier, health, required_scope};
+//!
+//! required_scope!(pub OrdersRead = "orders:read");
+//!
+//! async fn whoami(principal: Principal) -> String {
+//!     principal.sub().to_owned()
+//! }
+//!
+//! async fn orders(caller: Scoped<OrdersRead>) -> String {
+//!     format!("the orders of {}", caller.sub())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = Verifier::builder("https://id.fleet.test", "https://orders.fleet.test").build()?;
+//! let app: Router = Router::new()
+//!     .route("/whoami", get(whoami))
+//!     .route("/orders", get(orders))
+//!     .with_state(verifier.clone())
+//!     .merge(health(&verifier));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The path of a token, each step on what the one before it has proven:
+//!
+//! 1. exactly one Authorization header with a bearer token ([`Verifier::authenticate`]); a token in
+//!    a query or a body is never looked at;
+//! 2. size, shape and header, then the key of its kid, from the issuer's key set in memory;
+//! 3. kind, algorithm and signature, then the claims, unambiguous and of the right types;
+//! 4. issuer, audience and times against this service's configuration (`profile`), which makes a
+//!    [`Principal`];
+//! 5. its scopes: [`Principal::require`], or [`Scoped`] in a handler's signature.
+//!
+//! Every refusal is a [`Refusal`]: it has a [`reason`](Refusal::reason) for logs and metrics, and an
+//! answer for the caller that does not tell it.
+//!
+//! The feature `axum` (on by default) has the extractors, the answers and [`health`].
+
+#[cfg(feature = "axum")]
+mod extract;
+#[cfg(feature = "axum")]
+mod health;
+mod principal;
+mod profile;
+mod refusal;
+mod scope;
+mod verifier;
+
+pub use claviger_jose::{Clock, JwsError, NumericDate};
+pub use claviger_jwks_client::{
+    BuildError as KeysBuildError, JwksClient, JwksClientBuilder, Status as KeysStatus, Timing, TimingError,
+};
+pub use claviger_oauth::{AudienceClaim, GrammarError, Scope, ScopeSet};
+#[cfg(feature = "axum")]
+pub use extract::Scoped;
+#[cfg(feature = "axum")]
+pub use health::health;
+pub use principal::Principal;
+pub use refusal::{Refusal, TokenFault};
+pub use scope::{RequiredScope, StaticScope};
+pub use verifier::{BuildError, Verifier, VerifierBuilder};

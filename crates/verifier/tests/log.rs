@@ -1,0 +1,84 @@
+//! What a service logs about tokens. One test in a process of its own: a subscriber is global.
+#![expect(clippy::unwrap_used, reason = "helpers of a test")]
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use claviger_testkit::{TestIssuer, TestKey};
+use claviger_verifier::{Scope, Verifier};
+use serde_json::json;
+
+const ORDERS: &str = "https://orders.fleet.test";
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+// S-13 S-103
+#[tokio::test]
+async fn a_log_names_the_reason_and_nothing_of_the_token() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .init();
+    let issuer = TestIssuer::start().await;
+    let verifier = Verifier::builder(issuer.url(), ORDERS).build().unwrap();
+    assert!(verifier.ready_within(Duration::from_secs(10)).await);
+
+    let canaries =
+        issuer.token(ORDERS).sub("canary").client_id("canary").scope("canary").claim("jti", "canary");
+    let key = TestKey::es256();
+    let tokens = [
+        canaries.sign(TestKey::es256_other()),
+        canaries.clone().claim("iss", "canary").sign(key),
+        canaries.clone().claim("aud", "canary").sign(key),
+        canaries.clone().claim("exp", "canary").sign(key),
+        canaries.clone().claim("exp", 1).sign(key),
+        key.jws(json!({ "alg": "canary", "kid": "canary" }), "canary"),
+        "canary".to_owned(),
+    ];
+    let mut reasons = Vec::new();
+    for token in &tokens {
+        reasons.push(verifier.verify(token).await.unwrap_err().reason());
+    }
+    let expected = [
+        "unknown_kid",
+        "wrong_issuer",
+        "wrong_audience",
+        "malformed_claims",
+        "lifetime",
+        "wrong_algorithm",
+        "malformed_jws",
+    ];
+    assert_eq!(reasons, expected);
+
+    let good = issuer.token(ORDERS).scope("canary").sign(key);
+    let scope: Scope = "orders:read".parse().unwrap();
+    let principal = verifier.verify(&good).await.unwrap();
+    reasons.push(principal.require(&scope).unwrap_err().reason());
+
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for reason in reasons {
+        assert!(logged.contains(reason), "{reason}: {logged}");
+    }
+    assert!(!logged.contains("canary"), "{logged}");
+    for token in tokens.iter().chain([&good]) {
+        let signature = token.rsplit('.').next().unwrap();
+        assert!(!logged.contains(signature), "{logged}");
+    }
+}
