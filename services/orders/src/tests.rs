@@ -1,0 +1,177 @@
+use std::{future::IntoFuture, sync::Mutex};
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, header},
+    routing::post,
+};
+use claviger_testkit::{TestIssuer, TestKey};
+use serde_json::Value;
+use tokio::{net::TcpListener, time::timeout};
+use tower::ServiceExt;
+
+use super::*;
+
+const ORDERS: &str = "https://orders.fleet.test";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What reaches the ledger: the Authorization header and the entry.
+type Posted = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// A token endpoint and a ledger behind the metadata of the test issuer's double.
+struct Neighbours {
+    issuer: TestIssuer,
+    url: String,
+    posted: Posted,
+}
+
+impl Neighbours {
+    /// Starts an issuer of keys, and one process that is ledger and token endpoint in one.
+    async fn start(ledger_answers: StatusCode) -> Self {
+        let issuer = TestIssuer::start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let posted = Posted::default();
+        let metadata = json!({
+            "issuer": url, "token_endpoint": format!("{url}/t"), "jwks_uri": issuer.jwks_url(),
+        });
+        let keep = Arc::clone(&posted);
+        let entries = async move |headers: HeaderMap, Json(entry): Json<Value>| {
+            let token = headers[header::AUTHORIZATION].to_str().unwrap().to_owned();
+            keep.lock().unwrap().push((token, entry));
+            ledger_answers
+        };
+        let token = json!({ "access_token": "own", "token_type": "Bearer", "expires_in": 300 });
+        let router = Router::new()
+            .route("/.well-known/oauth-authorization-server", get(Json(metadata.clone())))
+            .route("/.well-known/openid-configuration", get(Json(metadata)))
+            .route("/t", post(Json(token)))
+            .route("/entries", post(entries));
+        tokio::spawn(axum::serve(listener, router).into_future());
+        Self { issuer, url, posted }
+    }
+
+    fn token(&self, scope: &str) -> String {
+        self.issuer.token(ORDERS).claim("iss", self.url.as_str()).scope(scope).sign(TestKey::es256())
+    }
+
+    /// The service as its command line makes it, ready; without `ledger`, the neighbours' one.
+    async fn orders(&self, more: &[&str]) -> Router {
+        let flags = ["orders", "--issuer", &self.url, "--ledger", &self.url, "--client-secret", "secret"];
+        let app = app(Args::try_parse_from(flags.iter().chain(more)).unwrap()).unwrap();
+        let ready = async {
+            while ask(&app, "/readyz", "", "").await.0 != 200 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, ready).await.unwrap();
+        app
+    }
+}
+
+/// Status and body of the answer; an empty body is a GET.
+async fn ask(app: &Router, path: &str, token: &str, body: &str) -> (u16, String) {
+    let request = if body.is_empty() { Request::get(path) } else { Request::post(path) };
+    let request = request
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let response = app.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), 64 * 1024).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+const TEA: &str = r#"{"item":"tea","amount":3,"ordered_by":"somebody else"}"#;
+
+#[tokio::test]
+async fn an_order_reaches_the_ledger_with_a_token_of_our_own() {
+    let neighbours = Neighbours::start(StatusCode::CREATED).await;
+    let directory = tempfile::tempdir().unwrap();
+    let kept = ["--state-dir", directory.path().to_str().unwrap()];
+    let (writer, reader) = (neighbours.token("orders:write"), neighbours.token("orders:read"));
+
+    let app = neighbours.orders(&kept).await;
+    let order = r#"{"id":1,"item":"tea","amount":3,"ordered_by":"client:test-client"}"#;
+    assert_eq!(ask(&app, "/orders", &writer, TEA).await, (201, order.to_owned()));
+    let posted = neighbours.posted.lock().unwrap().clone();
+    assert_eq!(posted, [("Bearer own".to_owned(), json!({ "order": 1, "amount": 3 }))]);
+
+    let app = neighbours.orders(&kept).await;
+    assert_eq!(ask(&app, "/orders", &reader, "").await, (200, format!("[{order}]")));
+    let (status, next) = ask(&app, "/orders", &writer, TEA).await;
+    assert_eq!((status, next), (201, order.replace("\"id\":1", "\"id\":2")));
+}
+
+#[tokio::test]
+async fn an_order_that_the_ledger_does_not_take_is_not_kept() {
+    let neighbours = Neighbours::start(StatusCode::FORBIDDEN).await;
+    let token = neighbours.token("orders:write orders:read");
+    let app = neighbours.orders(&[]).await;
+    let (status, body) = ask(&app, "/orders", &token, TEA).await;
+    assert_eq!(status, 502);
+    assert!(body.starts_with("the ledger did not take the order: HTTP status client error (403"), "{body}");
+    assert_eq!(ask(&app, "/orders", &token, "").await, (200, "[]".to_owned()));
+}
+
+/// The first answer to an order that does not come from a service without keys.
+async fn order(issuer: &str, ledger: &str, token: &str) -> (u16, String) {
+    let flags = ["orders", "--issuer", issuer, "--ledger", ledger, "--client-secret", "secret"];
+    let app = app(Args::try_parse_from(flags).unwrap()).unwrap();
+    let answered = async {
+        loop {
+            let answer = ask(&app, "/orders", token, TEA).await;
+            if !answer.1.contains("temporarily_unavailable") {
+                return answer;
+            }
+        }
+    };
+    timeout(PATIENCE, answered).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_neighbour_that_is_away_is_named() {
+    let neighbours = Neighbours::start(StatusCode::CREATED).await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let token = neighbours.token("orders:write");
+    let (status, body) = order(&neighbours.url, &format!("http://{gone}"), &token).await;
+    assert_eq!(status, 502);
+    assert!(body.starts_with("the ledger did not take the order") && !body.contains("http:"), "{body}");
+
+    // This issuer publishes keys and has no token endpoint.
+    let issuer = &neighbours.issuer;
+    let token = issuer.token(ORDERS).scope("orders:write").sign(TestKey::es256());
+    let (status, body) = order(issuer.url(), &neighbours.url, &token).await;
+    assert_eq!(status, 503);
+    assert!(body.starts_with("no token for the ledger"), "{body}");
+}
+
+#[tokio::test]
+async fn a_token_is_not_sent_in_plain_text_off_this_machine() {
+    let neighbours = Neighbours::start(StatusCode::CREATED).await;
+    let token = neighbours.token("orders:write");
+    for ledger in
+        ["http://ledger.fleet.test", "http://127.0.0.1.fleet.test:80", "http://localhost.fleet.test:80"]
+    {
+        let answer = order(&neighbours.url, ledger, &token).await;
+        assert_eq!(answer, (502, "the ledger did not take the order: builder error".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn each_route_asks_for_its_scope() {
+    let neighbours = Neighbours::start(StatusCode::CREATED).await;
+    let app = neighbours.orders(&[]).await;
+    assert_eq!(ask(&app, "/orders", &neighbours.token("orders:read"), TEA).await.0, 403);
+    assert_eq!(ask(&app, "/orders", &neighbours.token("orders:write"), "").await.0, 403);
+    let (status, caller) = ask(&app, "/whoami", &neighbours.token(""), "").await;
+    assert_eq!((status, caller.contains(r#""sub":"client:test-client""#)), (200, true));
+    assert!(neighbours.posted.lock().unwrap().is_empty());
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    use clap::CommandFactory;
+    Args::command().debug_assert();
+}
