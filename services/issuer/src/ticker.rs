@@ -14,7 +14,8 @@ use crate::{
     server::Issuance,
 };
 
-/// How often the database is asked whether keys or registry have changed, or a quarter of the lease if that is less.
+/// How often the database is asked whether keys or registry have changed, or a quarter
+/// of the lease if that is less.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Keeps what requests are answered from up to date, and the keys on their way.
@@ -47,33 +48,20 @@ impl Ticker {
         Ok(())
     }
 
-    /// Ticks until it is dropped.
+    /// Goes on until it is dropped. Two loops: making an RSA key takes a good part of a second, and the lease must
+    /// not run out over it.
     pub(crate) async fn run(self) {
-        let mut ticks = interval(PERIOD.min(self.issuance.config.policy.lifetimes().lease / 4));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            ticks.tick().await;
-            match self.tick().await {
-                Ok(()) if failing => {
-                    failing = false;
-                    tracing::info!("the database answers again");
-                }
-                Ok(()) => {}
-                Err(error) if failing => tracing::debug!(%error, "still failing"),
-                Err(error) => {
-                    failing = true;
-                    tracing::warn!(%error, "keys and registry cannot be refreshed");
-                }
-            }
-        }
+        let period = PERIOD.min(self.issuance.config.policy.lifetimes().lease / 4);
+        let watching = every(period, "keys and registry cannot be refreshed", || self.watch());
+        let rotating = every(period, "due steps cannot be taken", || self.rotate());
+        tokio::join!(watching, rotating);
     }
 
-    async fn tick(&self) -> Result<(), RotationError> {
+    /// Looks whether anything has changed, and renews the lease.
+    async fn watch(&self) -> Result<(), RotationError> {
         let asked = Instant::now();
         let Revisions { keyring, registry } = self.store.revisions().await?;
-        let now = self.store.now().await?;
-        self.note_clock(now);
+        self.note_clock(self.store.now().await?);
         if keyring != self.issuance.keys.load().revision {
             self.load_keys().await?;
         }
@@ -81,14 +69,15 @@ impl Ticker {
             self.load_registry().await?;
         }
         self.issuance.lease.confirm(asked);
-        if self.is_due(now) {
-            let taken = self.rotation.take_due_steps().await?;
-            if let Taken::Steps(steps) = &taken {
-                tracing::info!(?steps, "keys changed");
-            }
-            if taken != Taken::Nothing {
-                self.load_keys().await?;
-            }
+        Ok(())
+    }
+
+    /// Takes the steps that are due by the keys in memory; `watch` then sees what came of it.
+    async fn rotate(&self) -> Result<(), RotationError> {
+        if self.is_due(self.store.now().await?)
+            && let Taken::Steps(steps) = self.rotation.take_due_steps().await?
+        {
+            tracing::info!(?steps, "keys changed");
         }
         Ok(())
     }
@@ -121,11 +110,38 @@ impl Ticker {
 
     fn note_clock(&self, database: NumericDate) {
         let here = wall_clock();
-        let off =
-            here.since(database).max(database.since(here)) > self.issuance.config.policy.lifetimes().skew;
+        let difference = here.since(database).max(database.since(here));
+        // Both are whole seconds: a difference of one is none.
+        let off = difference > self.issuance.config.policy.lifetimes().skew + Duration::from_secs(1);
         if off {
             tracing::error!(%here, %database, "the clock differs from the database's by more than the skew allowed");
         }
         self.issuance.lease.note_clock(off);
+    }
+}
+
+/// Does something once in each period; the first failure of a row is a warning.
+async fn every<F: Future<Output = Result<(), RotationError>>>(
+    period: Duration,
+    fault: &str,
+    work: impl Fn() -> F,
+) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        ticks.tick().await;
+        match work().await {
+            Ok(()) if failing => {
+                failing = false;
+                tracing::info!("the database answers again");
+            }
+            Ok(()) => {}
+            Err(error) if failing => tracing::debug!(%error, "{fault}"),
+            Err(error) => {
+                failing = true;
+                tracing::warn!(%error, "{fault}");
+            }
+        }
     }
 }
