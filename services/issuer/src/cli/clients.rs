@@ -4,7 +4,7 @@ use claviger_jose::base64url;
 use claviger_keyring::rand_core::RngCore;
 use claviger_oauth::ClientId;
 use claviger_store::{Outcome, RegistrySnapshot, SecretHash};
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Table, presets::NOTHING};
 
 use crate::{config::Config, rng::SystemRng};
 
@@ -30,7 +30,7 @@ impl Clients {
         match self {
             Self::List => {
                 let mut table = Table::new();
-                table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+                table.load_style(NOTHING).set_header([
                     "client",
                     "team",
                     "method",

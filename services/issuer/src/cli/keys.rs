@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use claviger_jose::{Algorithm, Kid, NumericDate};
 use claviger_keyring::{Keyring, RotationPolicy, Step, StepRefused};
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Table, presets::NOTHING};
 
 use crate::{
     clock::wall_clock,
@@ -98,7 +98,7 @@ fn describe(step: &Step) -> String {
 
 fn table(keyring: &Keyring, now: NumericDate) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["kid", "alg", "state", "for", "until"]);
+    table.load_style(NOTHING).set_header(["kid", "alg", "state", "for", "until"]);
     let mut keys: Vec<_> = keyring.keys().iter().collect();
     keys.sort_by_key(|key| (key.jwk.alg(), key.state.since()));
     for key in keys {
