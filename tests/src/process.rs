@@ -15,7 +15,7 @@ use tokio::{
 };
 
 /// How long a process may take for what it should do at once; generous, for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A child process. It is killed when this value goes, and nothing else ever is.
 #[derive(Debug)]

@@ -77,6 +77,9 @@ async fn a_token_is_good_at_its_own_audience_and_for_its_own_scope_only() -> any
     Ok(())
 }
 
+/// Name, Basic user and secret, media type, body; status and error code of the answer.
+type Question = (&'static str, Option<(String, String)>, &'static str, String, u16, &'static str);
+
 // S-57 S-60 S-68 S-69
 #[tokio::test]
 async fn the_token_endpoint_answers_every_mistake_with_the_standard_s_code() -> anyhow::Result<()> {
@@ -86,7 +89,7 @@ async fn the_token_endpoint_answers_every_mistake_with_the_standard_s_code() -> 
     let basic = |user: &str, secret: &str| Some((user.to_owned(), secret.to_owned()));
     let web = || basic("web", &secret);
     let grant = "grant_type=client_credentials";
-    let table: Vec<(&str, Option<(String, String)>, &str, String, u16, &str)> = vec![
+    let table: Vec<Question> = vec![
         ("good", web(), form, grant.into(), 200, ""),
         ("narrowed", web(), form, format!("{grant}&scope=orders:read"), 200, ""),
         ("no grant type", web(), form, "scope=orders:read".into(), 400, "invalid_request"),

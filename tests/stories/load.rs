@@ -15,7 +15,7 @@ const ROTATIONS: usize = 20;
 const CALLERS: usize = 8;
 /// Between two requests of a caller: the fleet is to be busy, but not so busy that making keys takes for ever.
 const PAUSE: Duration = Duration::from_millis(2);
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 /// For how long each caller goes on with one token. Times are whole seconds: a token of 3 s is surely
 /// alive for 2 s.
 const ALIVE: Duration = Duration::from_millis(1900);

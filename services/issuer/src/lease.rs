@@ -64,7 +64,7 @@ mod tests {
     // S-35
     #[test]
     fn a_replica_signs_only_within_its_lease() {
-        let lease = Lease::new(Duration::from_secs(60));
+        let lease = Lease::new(Duration::from_mins(1));
         assert!(lease.refusal().is_some(), "never confirmed");
         lease.confirm(Instant::now());
         assert_eq!(lease.refusal(), None);
@@ -79,7 +79,7 @@ mod tests {
     // S-109
     #[test]
     fn a_replica_with_a_wrong_clock_does_not_sign() {
-        let lease = Lease::new(Duration::from_secs(60));
+        let lease = Lease::new(Duration::from_mins(1));
         lease.confirm(Instant::now());
         lease.note_clock(true);
         assert!(lease.refusal().unwrap().contains("clock"));

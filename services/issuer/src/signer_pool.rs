@@ -103,16 +103,18 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_refuses_instead_of_growing() {
         let pool = SignerPool::start().unwrap();
-        let gate = Arc::new(Mutex::new(()));
-        let closed = gate.lock().unwrap();
+        let (open, gate) = sync_channel::<()>(0);
+        let gate = Arc::new(Mutex::new(gate));
         let capacity = thread::available_parallelism().map_or(1, usize::from) * (QUEUE_PER_THREAD + 1);
         let mut waiting = Vec::new();
         for _ in 0..=capacity {
             let (gate, pool) = (Arc::clone(&gate), pool.clone());
-            waiting.push(tokio::spawn(async move { pool.run(move || drop(gate.lock())).await }));
+            // Each piece of work waits until the gate's other end is gone.
+            let work = move || drop(gate.lock().map(|gate| gate.recv()));
+            waiting.push(tokio::spawn(async move { pool.run(work).await }));
             tokio::task::yield_now().await;
         }
-        drop(closed);
+        drop(open);
         let mut refused = 0;
         for answer in waiting {
             refused += usize::from(answer.await.unwrap().is_err());

@@ -28,7 +28,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("VERIFIERS_FOREIGN", "false"),
     ("SERVER_DRAIN_DELAY", "0s"),
 ];
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -68,7 +68,8 @@ async fn narrate(fleet: &Fleet) -> anyhow::Result<()> {
     });
     tell(&format!("401 {}", refusal.await?));
 
-    let table = step("the keys rotate, as soon as every verifier must know the next ones", rotate(fleet)).await?;
+    let table =
+        step("the keys rotate, as soon as every verifier must know the next ones", rotate(fleet)).await?;
     tell(table.trim_end());
     step("the token from before the rotation is still good", async {
         expect(&fleet.orders.get(&fleet.http, "/orders", &token).await?, 200)

@@ -42,7 +42,9 @@ impl Apply {
         let (registry, secrets) = with_secrets(declared, &present, store.now().await?);
         match store.replace_registry(revision, &registry).await? {
             Outcome::Applied => {}
-            _ => bail!("somebody else changed the fleet at the same time; nothing was changed: try again"),
+            Outcome::AlreadyRotated => {
+                bail!("somebody else changed the fleet at the same time; nothing was changed: try again")
+            }
         }
         for (client, secret) in secrets {
             println!("secret of {client} (shown only now): {secret}");

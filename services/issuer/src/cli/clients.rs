@@ -30,13 +30,7 @@ impl Clients {
         match self {
             Self::List => {
                 let mut table = Table::new();
-                table.load_style(NOTHING).set_header([
-                    "client",
-                    "team",
-                    "method",
-                    "live secrets",
-                    "access",
-                ]);
+                table.load_style(NOTHING).set_header(["client", "team", "method", "live secrets", "access"]);
                 for client in &registry.clients {
                     let live = client.secrets.iter().filter(|secret| secret.is_live(now)).count();
                     let access =
@@ -58,7 +52,7 @@ impl Clients {
                 client.add_secret(hash, now, now + *overlap);
                 match store.replace_registry(revision, &registry).await? {
                     Outcome::Applied => println!("secret of {client_id} (shown only now): {secret}"),
-                    _ => bail!(
+                    Outcome::AlreadyRotated => bail!(
                         "somebody else changed the fleet at the same time; nothing was changed: try again"
                     ),
                 }

@@ -31,9 +31,9 @@ enum Command {
     Init(init::Init),
     /// Serve tokens and keys until SIGTERM or Ctrl-C.
     ///
-    /// Every setting of claviger.toml can be given in the environment: CLAVIGER_ISSUER,
-    /// CLAVIGER_LISTEN, CLAVIGER_DATABASE, CLAVIGER_ROTATION_LEAD, ... CLAVIGER_LOG sets what is
-    /// logged (default: info).
+    /// Every setting of `claviger.toml` can be given in the environment: `CLAVIGER_ISSUER`,
+    /// `CLAVIGER_LISTEN`, `CLAVIGER_DATABASE`, `CLAVIGER_ROTATION_LEAD`, ... `CLAVIGER_LOG` sets
+    /// what is logged (default: info).
     Serve,
     /// Make the registry say what a fleet file declares: teams, resource servers, clients.
     Apply(apply::Apply),

@@ -1,4 +1,7 @@
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use claviger_jose::Algorithm;
 use claviger_oauth::{Audience, AuthenticationMethod, ClientId, Scope, ScopeSet, TeamName};
@@ -20,7 +23,7 @@ pub fn parse(name: &str, text: &str, longest: Duration) -> Result<Registry, Mist
     let clients = reader.clients(&root, &teams, &servers);
     root.finish();
     document.finish(Some(Registry {
-        teams: sorted(teams.into_keys().map(|name| Team { name }), |team| team.name.clone()),
+        teams: sorted(teams.into_iter().map(|name| Team { name }), |team| team.name.clone()),
         resource_servers: sorted(servers.into_values(), |server| server.audience.clone()),
         clients: sorted(clients.into_values(), |client| client.client_id.clone()),
     }))
@@ -32,11 +35,11 @@ struct Reader<'d, 't> {
 }
 
 impl Reader<'_, '_> {
-    fn teams(&self, root: &Table<'_, '_>) -> HashMap<TeamName, ()> {
-        let mut teams = HashMap::new();
+    fn teams(&self, root: &Table<'_, '_>) -> HashSet<TeamName> {
+        let mut teams = HashSet::new();
         for table in root.tables("team") {
             if let Some(name) = table.required::<TeamName>("name")
-                && teams.insert(name.clone(), ()).is_some()
+                && !teams.insert(name.clone())
             {
                 self.document.note(table.line(), format!("team {name} is declared twice"));
             }
@@ -48,7 +51,7 @@ impl Reader<'_, '_> {
     fn resource_servers(
         &self,
         root: &Table<'_, '_>,
-        teams: &HashMap<TeamName, ()>,
+        teams: &HashSet<TeamName>,
     ) -> HashMap<Audience, ResourceServer> {
         let mut servers = HashMap::new();
         for table in root.tables("resource_server") {
@@ -77,7 +80,7 @@ impl Reader<'_, '_> {
     fn clients(
         &self,
         root: &Table<'_, '_>,
-        teams: &HashMap<TeamName, ()>,
+        teams: &HashSet<TeamName>,
         servers: &HashMap<Audience, ResourceServer>,
     ) -> HashMap<ClientId, Client> {
         let mut clients = HashMap::new();
@@ -105,9 +108,9 @@ impl Reader<'_, '_> {
         clients
     }
 
-    fn team(&self, table: &Table<'_, '_>, teams: &HashMap<TeamName, ()>) -> Option<TeamName> {
+    fn team(&self, table: &Table<'_, '_>, teams: &HashSet<TeamName>) -> Option<TeamName> {
         let team = table.required::<TeamName>("team")?;
-        if !teams.contains_key(&team) {
+        if !teams.contains(&team) {
             self.document.note(table.line_of("team"), format!("team {team} is not declared in this file"));
         }
         Some(team)
@@ -166,17 +169,18 @@ team = "shop"
 access."https://orders.fleet.test" = ["orders:read"]
 "#;
 
+    #[expect(clippy::needless_pass_by_value, reason = "`expect!` reads best in the call")]
     fn check_mistakes(text: &str, expected: Expect) {
-        let found = parse("fleet.toml", text, Duration::from_secs(300));
+        let found = parse("fleet.toml", text, Duration::from_mins(5));
         expected.assert_eq(&found.map_or_else(|mistakes| mistakes.to_string(), |_| "none".to_owned()));
     }
 
     #[test]
     fn a_fleet_is_read() {
-        let registry = parse("fleet.toml", FLEET, Duration::from_secs(300)).unwrap();
+        let registry = parse("fleet.toml", FLEET, Duration::from_mins(5)).unwrap();
         assert_eq!(registry.teams.len(), 1);
         assert_eq!(registry.resource_servers[0].alg, Algorithm::Rs256);
-        assert_eq!(registry.resource_servers[0].token_lifetime, Duration::from_secs(300));
+        assert_eq!(registry.resource_servers[0].token_lifetime, Duration::from_mins(5));
         assert_eq!(registry.clients[0].grants[0].scopes.as_str(), "orders:read");
     }
 
@@ -210,17 +214,50 @@ access."https://b.test" = []
 id = 5
 [clients]
 "#;
-        check_mistakes(text, expect![[r#""#]]);
+        check_mistakes(
+            text,
+            expect![[r#"
+            fleet.toml:3: `name` = "Shop!": a team name has only the characters a-z 0-9 -
+            fleet.toml:4: `nmae` is not known here; known are: name
+            fleet.toml:7: `audience` = "orders": an audience is an absolute URI
+            fleet.toml:8: team shop is not declared in this file
+            fleet.toml:9: `algorithm` = "HS256": the algorithm is neither RS256 nor ES256
+            fleet.toml:10: `token_lifetime` must be 1s to 5m (`token_lifetime` in claviger.toml)
+            fleet.toml:11: `scopes` = "a b": a scope has 1 to 128 printable ASCII characters without space, " and \
+            fleet.toml:11: `scopes` must be a list of strings, not integer
+            fleet.toml:13: `team` is missing
+            fleet.toml:15: `scopes` must be a list of strings, not string
+            fleet.toml:18: `id` = "web:1": a client id has only the characters A-Z a-z 0-9 . _ -
+            fleet.toml:19: team shop is not declared in this file
+            fleet.toml:20: `method` = "none": an authentication method is `client_secret_basic` or `client_secret_post`
+            fleet.toml:22: `team` is missing
+            fleet.toml:24: resource server https://b.test is not declared in this file
+            fleet.toml:25: `team` is missing
+            fleet.toml:26: `id` must be a string, not integer
+            fleet.toml:27: `clients` is not known here; known are: team, resource_server, client"#]],
+        );
     }
 
     #[test]
     fn what_is_declared_twice_or_reaches_too_far_is_refused() {
         let twice = format!("{FLEET}{}", FLEET.replace("orders:read\"]\n", "orders:admin\"]\n"));
-        check_mistakes(&twice, expect![[r#""#]]);
+        check_mistakes(
+            &twice,
+            expect![[r"
+            fleet.toml:16: team shop is declared twice
+            fleet.toml:19: resource server https://orders.fleet.test is declared twice
+            fleet.toml:25: client web is declared twice
+            fleet.toml:28: resource server https://orders.fleet.test has no scope orders:admin"]],
+        );
     }
 
     #[test]
     fn what_is_not_toml_is_told_with_its_line() {
-        check_mistakes("[[team]\nname = ", expect![[r#""#]]);
+        check_mistakes(
+            "[[team]\nname = ",
+            expect![[r"
+            fleet.toml:1: unclosed array table, expected `]`
+            fleet.toml:2: `name` is not known here; known are: team, resource_server, client"]],
+        );
     }
 }
