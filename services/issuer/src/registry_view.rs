@@ -1,6 +1,6 @@
 //! The fleet in memory.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use claviger_jose::NumericDate;
 use claviger_oauth::{Audience, ClientId, PresentedSecret, ScopeSet, TokenError};
@@ -18,10 +18,14 @@ pub struct RegistryView {
 }
 
 impl RegistryView {
-    /// The view of a registry.
+    /// The view of a registry. No token lives longer than `longest`, whatever was declared when a longer
+    /// one was allowed: how long a retired key stays published follows from it.
     #[must_use]
-    pub fn new(snapshot: RegistrySnapshot) -> Self {
-        let RegistrySnapshot { revision, registry } = snapshot;
+    pub fn new(snapshot: RegistrySnapshot, longest: Duration) -> Self {
+        let RegistrySnapshot { revision, mut registry } = snapshot;
+        for server in &mut registry.resource_servers {
+            server.token_lifetime = server.token_lifetime.min(longest);
+        }
         let scopes = registry.resource_servers.iter().flat_map(|server| server.scopes.iter());
         Self {
             revision,
@@ -67,5 +71,25 @@ impl RegistryView {
             return Err(refuse("the client is disabled"));
         }
         Ok(client)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_store::Registry;
+
+    use super::*;
+
+    // S-34
+    #[test]
+    fn no_token_outlives_the_policy_whatever_was_declared_before_it() {
+        let text = r#"
+            team = [{ name = "shop" }]
+            resource_server = [{ audience = "https://a.test", team = "shop", token_lifetime = "1h" }]
+        "#;
+        let registry: Registry = crate::fleet::parse("fleet.toml", text, Duration::from_hours(1)).unwrap();
+        let view = RegistryView::new(RegistrySnapshot { revision: 1, registry }, Duration::from_mins(5));
+        let server = view.resource_server(&"https://a.test".parse().unwrap()).unwrap();
+        assert_eq!(server.token_lifetime, Duration::from_mins(5));
     }
 }

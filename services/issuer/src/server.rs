@@ -126,7 +126,7 @@ impl Issuance {
     pub(crate) fn signer(&self, alg: Algorithm) -> Result<Arc<SigningKey>, TokenError> {
         let unavailable = TokenError::TemporarilyUnavailable { retry_after: 5 };
         if let Some(reason) = self.lease.refusal() {
-            tracing::warn!(reason, "not issuing");
+            tracing::debug!(reason, "not issuing");
             return Err(unavailable);
         }
         self.keys.load().signer(alg).cloned().ok_or(unavailable)

@@ -104,7 +104,8 @@ impl Ticker {
 
     async fn load_registry(&self) -> Result<(), StoreError> {
         let snapshot = self.store.load_registry().await?;
-        self.issuance.registry.store(Arc::new(RegistryView::new(snapshot)));
+        let longest = self.issuance.config.policy.lifetimes().token;
+        self.issuance.registry.store(Arc::new(RegistryView::new(snapshot, longest)));
         Ok(())
     }
 

@@ -14,7 +14,10 @@ use axum::{
     routing::{get, post},
 };
 use claviger_oauth::{JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, TOKEN_PATH};
-use http::{Response, StatusCode};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::server::Issuance;
@@ -39,5 +42,20 @@ fn internal_error(panic: &(dyn Any + Send)) -> Response<Body> {
     tracing::error!(message = message.unwrap_or("not a text"), "a request panicked");
     let mut response = Response::new(Body::from(r#"{"error":"server_error"}"#));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, answer::JSON);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // S-105
+    #[test]
+    fn a_panic_tells_nothing() {
+        let response = internal_error(&"the secret is 42");
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+    }
 }
