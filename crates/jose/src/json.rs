@@ -75,10 +75,21 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         visitor.visit_newtype_struct(self)
     }
 
+    /// An array is not a short way to write an object, although derived code would read one as its
+    /// fields in their order: a header or a claim would have a second spelling.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_map(Strict { inner: visitor, depth: self.depth })
+    }
+
     // `ignored_any` is among them: what nobody reads must be unambiguous too.
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        unit_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
@@ -257,6 +268,23 @@ mod tests {
             assert!(from_slice::<Known>(json.as_bytes()).is_err(), "{json}");
         }
         assert!(from_slice::<Known>(b"{\"sub\":\"\xff\"}").is_err());
+    }
+
+    // S-7
+    #[test]
+    fn an_array_does_not_pass_for_an_object() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Outer {
+            #[expect(dead_code, reason = "only whether it can be read is asked")]
+            known: Option<Known>,
+        }
+        for json in [r#"["a",3]"#, r#"["a"]"#, "[]", r#"[{"sub":"a"}]"#] {
+            assert!(from_slice::<Known>(json.as_bytes()).is_err(), "{json}");
+            let nested = format!(r#"{{"known":{json}}}"#);
+            assert!(from_slice::<Outer>(nested.as_bytes()).is_err(), "{nested}");
+            assert!(from_slice::<Vec<Known>>(format!("[{json}]").as_bytes()).is_err(), "{json}");
+        }
+        assert!(from_slice::<Outer>(br#"{"known":{"sub":"a"}}"#).is_ok());
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub enum PublicKey {
     Rsa {
         /// The modulus, 2048 to 8192 bits.
         n: Vec<u8>,
-        /// The public exponent, odd and at least 65537.
+        /// The public exponent, odd and at least 65537, of 33 bits at most.
         e: Vec<u8>,
     },
     /// A point on P-256 (RFC 7518 section 6.2.1).
@@ -52,14 +52,15 @@ impl PublicKey {
         let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
         let minimal = n.first() != Some(&0) && e.first() != Some(&0);
         let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
-        // Exponents 1 and 3 sign nothing or admit forgeries; 8 bytes hold every sane exponent.
+        // Exponents 1 and 3 sign nothing or admit forgeries. A long one is an attack on our time, and the
+        // library refuses it at the first signature: a key that is held must be one that verifies.
         let exponent =
             e.iter().try_fold(0_u64, |sum, byte| sum.checked_mul(256)?.checked_add(u64::from(*byte)));
         if (2048..=8192).contains(&bits)
             && minimal
             && odd(n)
             && odd(e)
-            && exponent.is_some_and(|e| e >= 65537)
+            && exponent.is_some_and(|e| (65537..1 << 33).contains(&e))
         {
             Ok(())
         } else {

@@ -117,6 +117,13 @@ impl fmt::Debug for UnverifiedJws<'_> {
 ///
 /// Only [`VerifyingKey::verify`](crate::VerifyingKey::verify) makes one. It says nothing about issuer, audience or time:
 /// that is policy, and comes next.
+///
+/// ```compile_fail,E0423
+/// let claims = claviger_jose::Verified("nobody has checked this");
+/// ```
+/// ```compile_fail,E0624
+/// let claims = claviger_jose::Verified::new("nobody has checked this");
+/// ```
 #[derive(Debug)]
 pub struct Verified<T>(T);
 

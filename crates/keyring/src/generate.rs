@@ -29,7 +29,7 @@ pub fn generate(alg: Algorithm, rng: &mut impl CryptoRngCore) -> Result<(Pkcs8, 
             key.to_pkcs8_der().map_err(|_| GenerateError(alg))?.to_bytes()
         }
     };
-    let pkcs8 = Pkcs8(Zeroizing::new(der.to_vec()));
+    let pkcs8 = Pkcs8(der);
     let key = SigningKey::from_pkcs8(alg, &pkcs8).map_err(|_| GenerateError(alg))?;
     Ok((pkcs8, key))
 }
@@ -38,7 +38,7 @@ pub fn generate(alg: Algorithm, rng: &mut impl CryptoRngCore) -> Result<(Pkcs8, 
 fn random_scalar(rng: &mut impl CryptoRngCore) -> Option<p256::SecretKey> {
     let mut bytes = Zeroizing::new([0; 32]);
     (0..4).find_map(|_| {
-        rng.fill_bytes(&mut *bytes);
+        rng.try_fill_bytes(&mut *bytes).ok()?;
         p256::SecretKey::from_slice(&*bytes).ok()
     })
 }

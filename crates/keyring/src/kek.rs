@@ -74,7 +74,10 @@ impl KeyEncryptionKey {
     }
 
     /// The seal over a key's state, 32 bytes. Who can write the database but lacks this key
-    /// can neither bring a revoked key back nor prolong one.
+    /// can neither bring a revoked key back nor prolong one by changing its row.
+    ///
+    /// A whole older row, with the seal that it had then, is still a true row: this seal alone does
+    /// not notice a database that went back in time.
     #[must_use]
     pub fn seal_state(&self, context: KeyContext<'_>, state: KeyState) -> Vec<u8> {
         hmac::sign(&self.mac, &context.of_state(state)).as_ref().to_vec()

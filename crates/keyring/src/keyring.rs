@@ -1,4 +1,4 @@
-use claviger_jose::{Algorithm, Jwk, Kid, NumericDate};
+use claviger_jose::{Algorithm, Jwk, Kid, MAX_KEYS, NumericDate};
 
 use crate::{IllegalTransition, KeyState, RotationPolicy, Step};
 
@@ -52,6 +52,15 @@ pub enum StepRefused {
     /// Two keys of one algorithm would sign.
     #[error("another {0} key is active")]
     SecondActive(Algorithm),
+    /// A key was to be created, but none of its algorithm was handed over.
+    #[error("no new {0} key was made")]
+    NothingCreated(Algorithm),
+    /// The key is here, or ever was.
+    #[error("there is, or was, a key {0} already")]
+    KnownKey(Kid),
+    /// One more retiring key, and the set would be refused by every verifier.
+    #[error("as many {0} keys are published as verifiers read: a retiring one must leave the set first")]
+    SetFull(Algorithm),
 }
 
 impl Keyring {
@@ -103,23 +112,31 @@ impl Keyring {
                 if active && self.active(alg).is_some() {
                     return Err(StepRefused::SecondActive(alg));
                 }
+                let jwk = created.filter(|jwk| jwk.alg() == alg).ok_or(StepRefused::NothingCreated(alg))?;
+                if self.find(jwk.kid()).is_ok() {
+                    return Err(StepRefused::KnownKey(*jwk.kid()));
+                }
                 let state =
                     if active { KeyState::Active { since: now } } else { KeyState::Prepared { since: now } };
-                self.keys.extend(created.map(|jwk| ManagedKey { jwk, state }));
+                self.keys.push(ManagedKey { jwk, state });
             }
             Step::Activate { kid } => {
                 let next = self.find(&kid)?;
                 let alg = next.jwk.alg();
+                let activated = next.state.activate(now)?;
                 if let Some(active) = self.active(alg) {
                     let earliest = next.state.since() + policy.lifetimes().lead;
                     if now < earliest {
                         return Err(StepRefused::TooEarly { alg, earliest });
                     }
+                    if !self.has_room(alg) {
+                        return Err(StepRefused::SetFull(alg));
+                    }
                     let until = now + policy.lifetimes().tail;
                     let to = active.state.retire(now, until)?;
                     moves.push(Move { kid: *active.jwk.kid(), from: active.state, to });
                 }
-                moves.push(Move { kid, from: next.state, to: next.state.activate(now)? });
+                moves.push(Move { kid, from: next.state, to: activated });
             }
             Step::Remove { kid } => {
                 let from = self.find(&kid)?.state;
@@ -136,6 +153,12 @@ impl Keyring {
             }
         }
         Ok(moves)
+    }
+
+    /// Whether a rotation, which adds one key to the set, leaves it a set that verifiers accept: they
+    /// refuse more than [`MAX_KEYS`] as a whole, and a long tail with a short lead would get there.
+    pub(crate) fn has_room(&self, alg: Algorithm) -> bool {
+        self.of(alg).filter(|key| key.state.is_published()).count() < MAX_KEYS / Algorithm::ALL.len()
     }
 
     fn find(&self, kid: &Kid) -> Result<&ManagedKey, StepRefused> {

@@ -1,6 +1,6 @@
 use claviger_jose::{Algorithm, Kid, NumericDate};
 
-use crate::{KeyState, Keyring, RotationPolicy, StepRefused};
+use crate::{KeyState, Keyring, ManagedKey, RotationPolicy, StepRefused};
 
 /// One thing to do to a keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +44,7 @@ impl Keyring {
                 (None, Some(next)) => steps.push(Step::Activate { kid: *next.jwk.kid() }),
                 (Some(_), None) => {}
                 (Some(active), Some(next)) => {
-                    let lifetimes = policy.lifetimes();
-                    let due =
-                        (active.state.since() + lifetimes.period).max(next.state.since() + lifetimes.lead);
-                    if now >= due {
+                    if now >= rotation_due(active, next, policy) && self.has_room(alg) {
                         steps.push(Step::Activate { kid: *next.jwk.kid() });
                     }
                 }
@@ -69,7 +66,8 @@ impl Keyring {
     /// The steps of a rotation ahead of its period: the lead holds all the same.
     ///
     /// # Errors
-    /// [`StepRefused::TooEarly`] with the earliest time; [`StepRefused::NothingPrepared`].
+    /// [`StepRefused::TooEarly`] with the earliest time; [`StepRefused::NothingPrepared`];
+    /// [`StepRefused::SetFull`] until a retiring key has left.
     pub fn plan_rotation(
         &self,
         alg: Algorithm,
@@ -108,10 +106,16 @@ impl Keyring {
                 times.push(NumericDate::from_secs(0));
                 continue;
             };
-            let lifetimes = policy.lifetimes();
-            times.push((active.state.since() + lifetimes.period).max(next.state.since() + lifetimes.lead));
+            if self.has_room(alg) {
+                times.push(rotation_due(active, next, policy));
+            }
         }
         let time = times.into_iter().min()?;
         self.plan(policy, time).first().map(|step| (time, *step))
     }
+}
+
+fn rotation_due(active: &ManagedKey, next: &ManagedKey, policy: &RotationPolicy) -> NumericDate {
+    let lifetimes = policy.lifetimes();
+    (active.state.since() + lifetimes.period).max(next.state.since() + lifetimes.lead)
 }

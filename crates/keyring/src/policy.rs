@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The durations that a safe rotation follows from, each as it is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,9 @@ impl RotationPolicy {
         require("lease", lease, "at most", 2 * MINUTE, "a retired key would sign on");
         require("lease", lease, "at least", Duration::from_secs(1), "times are whole seconds");
         require("period", period, "at least", lead, "a key is published for the lead before it signs");
-        let learned = freshness + lease + skew;
+        // The sums saturate: a mistake of the configuration is reported, not a panic.
+        let around = lease.saturating_add(skew);
+        let learned = freshness.saturating_add(around);
         require(
             "lead",
             lead,
@@ -86,7 +88,7 @@ impl RotationPolicy {
             "freshness + lease + skew, or a verifier would not know the key",
         );
         if foreign_verifiers {
-            let learned = HOUR + lease + skew;
+            let learned = HOUR.saturating_add(around);
             require(
                 "lead",
                 lead,
@@ -95,7 +97,7 @@ impl RotationPolicy {
                 "1 h + lease + skew while foreign_verifiers are allowed for",
             );
         }
-        let spent = token + skew + lease;
+        let spent = token.saturating_add(around);
         require(
             "tail",
             tail,
@@ -150,7 +152,17 @@ mod tests {
         assert_eq!(broken(|l| l.token = secs(0)), "token lifetime");
         assert_eq!(broken(|l| l.skew = secs(61)), "skew");
         assert_eq!(broken(|l| l.lease = secs(121)), "lease");
-        assert_eq!(broken(|l| l.period = DAY - secs(1)), "period");
+        assert_eq!(broken(|l| l.period = secs(86_399)), "period");
+    }
+
+    // S-33
+    #[test]
+    fn durations_beyond_all_measure_are_mistakes_like_others() {
+        let max = Duration::MAX;
+        assert_eq!(broken(|l| l.freshness = max), "lead");
+        assert_eq!(broken(|l| l.lease = max), "lease, lead, lead, tail");
+        assert_eq!(broken(|l| (l.token, l.skew) = (max, max)), "token lifetime, skew, lead, lead, tail");
+        assert_eq!(broken(|l| l.lead = max), "period");
     }
 
     #[test]

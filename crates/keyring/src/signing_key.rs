@@ -167,3 +167,42 @@ impl fmt::Debug for SigningKey {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use claviger_testkit::TestKey;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn kid_of(alg: Algorithm, pkcs8: &[u8]) -> Option<Kid> {
+        let key = SigningKey::from_pkcs8(alg, &Pkcs8(Zeroizing::new(pkcs8.to_vec())));
+        key.ok().map(|key| *key.kid())
+    }
+
+    // The exponents and the coefficient of the Chinese remainder theorem are among the bytes: a fault
+    // in one of them lets a single signature give the key away (Boneh, DeMillo, Lipton).
+    // S-39
+    #[test]
+    fn a_key_with_one_bit_changed_anywhere_is_refused() {
+        for key in [TestKey::es256(), TestKey::rs256()] {
+            assert_eq!(kid_of(key.alg(), key.pkcs8()), Some(*key.kid()));
+            for position in 0..key.pkcs8().len() {
+                let mut damaged = key.pkcs8().to_vec();
+                damaged[position] ^= 1 << (position % 8);
+                assert_eq!(kid_of(key.alg(), &damaged), None, "{} byte {position}", key.alg());
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_is_of_its_algorithm_and_whole() {
+        let (ec, rsa) = (TestKey::es256().pkcs8(), TestKey::rs256().pkcs8());
+        assert_eq!(kid_of(Algorithm::Rs256, ec), None);
+        assert_eq!(kid_of(Algorithm::Es256, rsa), None);
+        for (alg, key) in [(Algorithm::Es256, ec), (Algorithm::Rs256, rsa)] {
+            assert_eq!(kid_of(alg, &key[..key.len() - 1]), None);
+            assert_eq!(kid_of(alg, &[]), None);
+        }
+    }
+}

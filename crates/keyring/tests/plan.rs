@@ -1,4 +1,5 @@
 //! What is due when: one line per fact.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 
@@ -35,9 +36,14 @@ fn retiring(name: u8, until: i64) -> ManagedKey {
     key(name, KeyState::Retiring { since: at(until - 1), until: at(until) })
 }
 
+fn rsa(name: u8, state: KeyState) -> ManagedKey {
+    let jwk = Jwk::new(PublicKey::Rsa { n: vec![name; 256], e: vec![1, 0, 1] });
+    ManagedKey { jwk: jwk.unwrap(), state }
+}
+
 fn describe(step: &Step) -> String {
     let name =
-        |kid| (1..10).find(|name| jwk(*name).kid() == kid).map_or("?".to_owned(), |name| format!("K{name}"));
+        |kid| (1..30).find(|name| jwk(*name).kid() == kid).map_or("?".to_owned(), |name| format!("K{name}"));
     match step {
         Step::Create { active, .. } => format!("create {}", if *active { "active" } else { "prepared" }),
         Step::Activate { kid } => format!("activate {}", name(kid)),
@@ -78,6 +84,28 @@ fn steps_are_due_by_the_clock_and_not_before() {
     check_plan(&[active(1, 5), prepared(2, 5)], expect![""]);
 }
 
+// S-26 S-33
+#[test]
+fn the_published_set_never_outgrows_what_verifiers_read() {
+    let set = |retiring: u8| {
+        let mut keys = vec![active(1, -800), prepared(2, -800)];
+        keys.extend((0..retiring).map(|n| self::retiring(10 + n, 1 + i64::from(n))));
+        keys
+    };
+    check_plan(&set(13), expect!["activate K2, create prepared"]);
+    check_plan(&set(14), expect![""]);
+    assert_eq!(refusal(&set(13), 0).unwrap(), "activate K2, create prepared");
+    assert_eq!(refusal(&set(14), 0), Err(StepRefused::SetFull(Algorithm::Es256)));
+    let mut keys = set(14);
+    keys.extend([
+        rsa(0xff, KeyState::Active { since: at(0) }),
+        rsa(0xfd, KeyState::Prepared { since: at(0) }),
+    ]);
+    let (time, step) = Keyring::new(keys).next_due(&RotationPolicy::default()).unwrap();
+    assert_eq!(time, at(1), "the first that leaves makes room");
+    assert!(matches!(step, Step::Remove { .. }));
+}
+
 fn refusal(keys: &[ManagedKey], now: i64) -> Result<String, StepRefused> {
     let keyring = Keyring::new(keys.to_vec());
     keyring.plan_rotation(Algorithm::Es256, &RotationPolicy::default(), at(now)).map(|steps| es256(&steps))
@@ -90,6 +118,58 @@ fn a_rotation_ahead_of_time_waits_for_the_lead_and_names_the_time() {
     assert_eq!(refusal(&keys, 3), Err(StepRefused::TooEarly { alg: Algorithm::Es256, earliest: at(4) }));
     assert_eq!(refusal(&keys, 4).unwrap(), "activate K2, create prepared");
     assert_eq!(refusal(&keys[..1], 4), Err(StepRefused::NothingPrepared(Algorithm::Es256)));
+}
+
+// S-32 S-38
+#[test]
+fn a_created_key_is_new_and_of_its_algorithm_and_one_at_a_time_signs() {
+    let keys =
+        [active(1, -1), key(4, KeyState::Removed { at: at(-9) }), key(5, KeyState::Revoked { at: at(-9) })];
+    let check = |active: bool, created: Option<Jwk>, expected: StepRefused| {
+        let mut keyring = Keyring::new(keys.to_vec());
+        let step = Step::Create { alg: Algorithm::Es256, active };
+        assert_eq!(keyring.apply(&step, created, &RotationPolicy::default(), at(0)), Err(expected));
+        assert_eq!(keyring.keys(), keys, "a refusal changes nothing");
+    };
+    for name in [1, 4, 5] {
+        check(false, Some(jwk(name)), StepRefused::KnownKey(*jwk(name).kid()));
+    }
+    check(true, Some(jwk(9)), StepRefused::SecondActive(Algorithm::Es256));
+    check(false, Some(rsa(0xff, keys[0].state).jwk), StepRefused::NothingCreated(Algorithm::Es256));
+    check(false, None, StepRefused::NothingCreated(Algorithm::Es256));
+}
+
+// S-31 S-33
+#[test]
+fn a_step_that_cannot_be_taken_changes_nothing() {
+    let keys = [active(1, -9), prepared(2, -9), retiring(3, 9), key(4, KeyState::Removed { at: at(-9) })];
+    let check = |step: Step, expected: Expect| {
+        let mut keyring = Keyring::new(keys.to_vec());
+        let refused = keyring.apply(&step, None, &RotationPolicy::default(), at(0)).unwrap_err();
+        expected.assert_eq(&refused.to_string().replace(jwk(9).kid().as_str(), "K9"));
+        assert_eq!(keyring.keys(), keys);
+    };
+    let kid = |name| *jwk(name).kid();
+    check(
+        Step::Activate { kid: kid(2) },
+        expect!["the next ES256 key may sign from 86454000 on: verifiers must have learned it first"],
+    );
+    check(Step::Activate { kid: kid(1) }, expect!["a key that is active cannot be activated"]);
+    check(Step::Activate { kid: kid(4) }, expect!["a key that is removed cannot be activated"]);
+    check(Step::Activate { kid: kid(9) }, expect!["there is no key K9"]);
+    check(Step::Remove { kid: kid(1) }, expect!["a key that is active cannot be removed now"]);
+    check(Step::Remove { kid: kid(3) }, expect!["a key that is retiring cannot be removed now"]);
+    check(Step::Revoke { kid: kid(9) }, expect!["there is no key K9"]);
+}
+
+// S-33 S-40
+#[test]
+fn a_clock_that_jumped_back_delays_and_breaks_nothing() {
+    let keys = [active(1, 1440), prepared(2, 1440), retiring(3, 1441)];
+    check_plan(&keys, expect![""]);
+    assert_eq!(refusal(&keys, 0), Err(StepRefused::TooEarly { alg: Algorithm::Es256, earliest: at(1464) }));
+    let steps = Keyring::new(keys.to_vec()).plan_revocation(*jwk(1).kid(), &RotationPolicy::default(), at(0));
+    assert_eq!(es256(&steps.unwrap()), "revoke K1, activate K2, create prepared");
 }
 
 #[test]
@@ -128,20 +208,30 @@ fn only_live_keys_are_published() {
 fn the_next_step_is_announced_with_its_time() {
     let short = Lifetimes { period: Duration::from_secs(2 * DAY), ..Lifetimes::default() };
     let policy = RotationPolicy::new(short).unwrap();
-    let rsa = |state| ManagedKey {
-        jwk: Jwk::new(PublicKey::Rsa { n: vec![0xff; 256], e: vec![1, 0, 1] }).unwrap(),
-        state,
-    };
-    let other = |state| ManagedKey {
-        jwk: Jwk::new(PublicKey::Rsa { n: vec![0xfd; 256], e: vec![1, 0, 1] }).unwrap(),
-        state,
+    let next = |keys: &[ManagedKey]| {
+        let (time, step) = Keyring::new(keys.to_vec()).next_due(&policy).unwrap();
+        (time.since(at(0)).as_secs() / HOUR, describe(&step))
     };
     let mut keys = vec![active(1, 0), prepared(2, 0)];
-    keys.extend([rsa(KeyState::Active { since: at(0) }), other(KeyState::Prepared { since: at(5) })]);
-    let (time, step) = Keyring::new(keys.clone()).next_due(&policy).unwrap();
-    assert_eq!(time, at(48));
-    assert!(matches!(step, Step::Activate { .. }));
+    keys.extend([
+        rsa(0xff, KeyState::Active { since: at(-24) }),
+        rsa(0xfd, KeyState::Prepared { since: at(5) }),
+    ]);
+    assert_eq!(
+        next(&keys),
+        (29, "activate ?".to_owned()),
+        "the lead of one is over before the period of the other"
+    );
     keys.push(retiring(3, 1));
-    let (time, step) = Keyring::new(keys).next_due(&policy).unwrap();
-    assert_eq!((time, describe(&step)), (at(1), "remove K3".to_owned()));
+    assert_eq!(next(&keys), (1, "remove K3".to_owned()));
+    keys.truncate(2);
+    assert_eq!(next(&keys).1, "create active", "an algorithm without keys is overdue");
+    keys.extend([
+        rsa(0xff, KeyState::Active { since: at(0) }),
+        rsa(0xfd, KeyState::Prepared { since: at(0) }),
+    ]);
+    assert_eq!(next(&keys), (48, "activate ?".to_owned()), "both at once: the first of them is told");
+    keys[1] = prepared(2, -9);
+    keys[0] = active(1, -9);
+    assert_eq!(next(&keys), (39, "activate K2".to_owned()));
 }

@@ -1,8 +1,9 @@
 //! Keys at rest: what opens, and what must not.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use claviger_jose::{Algorithm, Kid, NumericDate};
 use claviger_keyring::{
-    KeyContext, KeyEncryptionKey, KeyState, Pkcs8, SealedKey, SigningKey, generate,
+    KeyContext, KeyEncryptionKey, KeyState, Pkcs8, SealedKey, SigningKey, WeakKey, generate,
     rand_core::{CryptoRng, Error, RngCore, impls},
 };
 
@@ -122,6 +123,43 @@ fn a_state_that_was_changed_by_hand_is_not_vouched_for() {
     assert!(!kek.vouches_for(context(other.kid()), state, &seal), "the seal of another row");
     assert!(!self::kek(9).vouches_for(here, state, &seal), "another key-encryption key");
     assert!(!kek.vouches_for(here, state, &seal[..31]) && !kek.vouches_for(here, state, &[]));
+}
+
+// S-48
+#[test]
+fn a_key_encryption_key_is_long_enough_and_no_pattern() {
+    let counting = |step: u8| (0..32).map(|n: u8| n.wrapping_mul(step).wrapping_add(250)).collect::<Vec<_>>();
+    for length in [0, 1, 16, 31, 33, 64] {
+        assert_eq!(KeyEncryptionKey::new(&vec![7; length]).unwrap_err(), WeakKey::Length(length));
+    }
+    for pattern in [vec![0; 32], vec![0xff; 32], counting(1), counting(255), counting(3)] {
+        assert_eq!(KeyEncryptionKey::new(&pattern).unwrap_err(), WeakKey::Pattern);
+    }
+    assert_eq!(kek(1).id(), kek(1).id(), "the name follows from the bytes");
+    assert_ne!(kek(1).id(), kek(2).id());
+    assert_eq!(kek(1).id().len(), 12);
+}
+
+// S-39
+#[test]
+fn a_random_source_that_fails_makes_no_key() {
+    struct Dry;
+    impl RngCore for Dry {
+        fn next_u32(&mut self) -> u32 {
+            0
+        }
+        fn next_u64(&mut self) -> u64 {
+            0
+        }
+        fn fill_bytes(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+        fn try_fill_bytes(&mut self, _bytes: &mut [u8]) -> Result<(), Error> {
+            Err(std::num::NonZeroU32::MIN.into())
+        }
+    }
+    impl CryptoRng for Dry {}
+    assert!(generate(Algorithm::Es256, &mut Dry).is_err());
 }
 
 // S-39

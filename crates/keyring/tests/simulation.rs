@@ -1,9 +1,10 @@
 //! A year in which rotations are forced, clocks stall and processes crash at random: every token that is alive
 //! verifies at every verifier that follows its numbers, and no key outlives the rule.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{collections::HashMap, time::Duration};
 
-use claviger_jose::{Algorithm, Jwk, Kid, NumericDate, PublicKey};
+use claviger_jose::{Algorithm, Jwk, Kid, MAX_KEYS, NumericDate, PublicKey};
 use claviger_keyring::{KeyState, Keyring, Lifetimes, RotationPolicy, Step};
 use proptest::prelude::*;
 
@@ -105,6 +106,16 @@ impl World {
         let steps = self.keyring.plan(&self.policy, self.date());
         self.take(&steps);
         assert_eq!(self.keyring.plan(&self.policy, self.date()), [], "a plan that was taken is done");
+        self.check_announcement();
+    }
+
+    /// What is announced is due at its time, and nothing is due before.
+    fn check_announcement(&self) {
+        let (due, step) = self.keyring.next_due(&self.policy).expect("there is always a next rotation");
+        assert!(due > self.date());
+        let before = due.minus(Duration::from_secs(1));
+        assert_eq!(self.keyring.plan(&self.policy, before), [], "nothing is due before");
+        assert_eq!(self.keyring.plan(&self.policy, due).first(), Some(&step));
     }
 
     /// Verifiers refresh at 0.8 C in the background, also while the issuer's ticker stalls.
@@ -158,6 +169,7 @@ impl World {
             assert_eq!(active.count(), 1, "exactly one active {alg} key");
         }
         let published = self.published();
+        assert!(published.len() <= MAX_KEYS, "verifiers refuse a larger set");
         let now = self.now;
         self.tokens.retain(|(_, issued)| now < issued + token + skew);
         for (kid, issued) in &self.tokens {

@@ -53,7 +53,9 @@ impl Vault {
             return self.verify_only(snapshot);
         }
         let mut signers = Vec::new();
-        for row in ours.iter().filter(|row| row.state.is_published()) {
+        // A prepared key is opened too: that it cannot sign should be known before it has to.
+        let may_sign = |state| matches!(state, KeyState::Active { .. } | KeyState::Prepared { .. });
+        for row in ours.iter().filter(|row| may_sign(row.state)) {
             match self.open_key(row, held) {
                 Some(key) if matches!(row.state, KeyState::Active { .. }) => signers.push(key),
                 Some(_) => {}
