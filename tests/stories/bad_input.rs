@@ -27,7 +27,7 @@ async fn every_mistake_of_a_configuration_is_told_at_once_and_nothing_listens() 
 /// One change to a good data directory, and a part of what is said about it.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
-// S-48 S-112
+// S-48 S-104 S-112
 #[tokio::test]
 async fn an_issuer_with_a_bad_setting_does_not_start_and_says_why() -> anyhow::Result<()> {
     let rows: &[Row] = &[
@@ -85,6 +85,10 @@ async fn a_bad_fleet_file_changes_nothing_and_a_good_one_is_idempotent() -> anyh
     assert!(refused.err.contains("fleet.toml:16: ") && refused.err.contains("team boks"), "{}", refused.err);
     assert!(refused.err.lines().count() >= 3, "all mistakes at once:\n{}", refused.err);
 
+    let same = apply(FLEET, &[]).await?;
+    assert_eq!(same.out.trim(), "nothing changes");
+    let emptied = apply("", &[]).await?;
+    assert!(!emptied.succeeded && emptied.err.contains("--allow-removals"), "{}", emptied.err);
     let same = apply(FLEET, &[]).await?;
     assert_eq!(same.out.trim(), "nothing changes");
     let less = apply(

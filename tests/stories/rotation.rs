@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use e2e::{Database, Fleet, ORDERS, Reply, until};
+use e2e::{Database, Fleet, LEDGER, ORDERS, Reply, until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -108,5 +108,26 @@ async fn of_two_rotations_at_once_one_happens_and_neither_does_harm() -> anyhow:
     until("one new key per algorithm is published", PATIENCE, settled).await?;
     let token = fleet.token("web", ORDERS).await?;
     assert_eq!(fleet.orders.get(&fleet.http, "/orders", &token).await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_revocations_at_once_none_is_lost() -> anyhow::Result<()> {
+    let fleet = Fleet::start(&Database::Sqlite, crate::BY_HAND).await?;
+    let stolen = [kid(&fleet.token("web", ORDERS).await?), kid(&fleet.token("batch", LEDGER).await?)];
+    let revoke = |kid: &str| {
+        let command = ["keys", "revoke", kid].map(str::to_owned);
+        let home = &fleet.home;
+        async move { home.run(&command.each_ref().map(String::as_str)).await }
+    };
+    let (one, two) = tokio::join!(revoke(&stolen[0]), revoke(&stolen[1]));
+    assert!(one?.succeeded && two?.succeeded);
+    let gone = || async {
+        let published = published(&fleet).await.ok()?;
+        stolen.iter().all(|kid| !published.contains(kid)).then_some(())
+    };
+    until("both keys have left the set", PATIENCE, gone).await?;
+    fleet.token("web", ORDERS).await?;
+    fleet.token("batch", LEDGER).await?;
     Ok(())
 }

@@ -77,7 +77,7 @@ enum Keys {
 #[derive(Debug, Args)]
 struct DataDir {
     /// The issuer's data directory; `cargo xtask demo` prints the one of a running demo.
-    #[arg(long, short = 'd', env = "CLAVIGER_DATA_DIR", default_value = "claviger-data")]
+    #[arg(long, short = 'd', global = true, env = "CLAVIGER_DATA_DIR", default_value = "claviger-data")]
     data_dir: PathBuf,
 }
 

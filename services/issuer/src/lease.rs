@@ -42,18 +42,29 @@ impl Lease {
         self.clock_is_off.store(is_off, Ordering::Release);
     }
 
+    /// Whether the wall clock was noted to be wrong.
+    #[must_use]
+    pub fn clock_is_off(&self) -> bool {
+        self.clock_is_off.load(Ordering::Acquire)
+    }
+
+    /// The time since the last confirmation; `None` if there was none.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let millis = self.confirmed.load(Ordering::Acquire).checked_sub(1)?;
+        Some(self.start.elapsed().saturating_sub(Duration::from_millis(millis)))
+    }
+
     /// Why this process may not sign now, if so.
     #[must_use]
     pub fn refusal(&self) -> Option<&'static str> {
-        let confirmed = self.confirmed.load(Ordering::Acquire);
-        let Some(millis) = confirmed.checked_sub(1) else {
-            return Some("the keys were never confirmed by the database");
-        };
-        let age = self.start.elapsed().saturating_sub(Duration::from_millis(millis));
-        if age > self.length {
-            return Some("the database has not confirmed the keys within the lease");
+        match self.age() {
+            None => Some("the keys were never confirmed by the database"),
+            Some(age) if age > self.length => {
+                Some("the database has not confirmed the keys within the lease")
+            }
+            Some(_) => self.clock_is_off().then_some("the clock differs from the database's"),
         }
-        self.clock_is_off.load(Ordering::Acquire).then_some("the clock differs from the database's")
     }
 }
 

@@ -30,3 +30,4 @@ pub mod signer_pool;
 mod ticker;
 
 pub use cli::Cli;
+pub use ticker::TickError;

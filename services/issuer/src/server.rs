@@ -13,13 +13,13 @@ use tokio::net::TcpListener;
 use crate::{
     config::Config,
     http::{ConnectionLimits, Drained, Shutdown, serve},
-    keys::{KekFileError, KeyView, Rotation, RotationError, Vault, read_kek},
+    keys::{KekFileError, KeyView, Rotation, Vault, read_kek},
     lease::Lease,
     mint::Mint,
     registry_view::RegistryView,
     routes,
     signer_pool::SignerPool,
-    ticker::Ticker,
+    ticker::{TickError, Ticker},
 };
 
 /// What requests are answered from. Nothing in it waits for the database.
@@ -45,7 +45,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The first keys.
     #[error("keys: {0}")]
-    Keys(#[from] RotationError),
+    Keys(#[from] TickError),
     /// A thread, a signal handler or the address.
     #[error("{what}: {source}")]
     Io {
@@ -56,12 +56,18 @@ pub enum StartError {
     },
 }
 
+/// What keeps keys and registry up to date has ended: it panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the ticker ended; this is a fault of the program")]
+pub struct TickerEnded;
+
 /// An issuer that is bound to its address.
 #[derive(Debug)]
 pub struct AuthorizationServer {
     listener: TcpListener,
     issuance: Arc<Issuance>,
     ticker: Ticker,
+    store: Store,
     limits: ConnectionLimits,
     _lock: ServingLock,
 }
@@ -75,7 +81,7 @@ impl AuthorizationServer {
     /// publishes keys and signs nothing.
     pub async fn bind(config: Config, shutdown: Shutdown) -> Result<Self, StartError> {
         let kek = read_kek(&config.key_encryption_key)?;
-        let store = Store::open::<Migrator>(&config.database).await?;
+        let store = Store::open_existing::<Migrator>(&config.database).await?;
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
         let vault = Arc::new(Vault::new(config.issuer.clone(), kek));
@@ -94,12 +100,12 @@ impl AuthorizationServer {
             shutdown: shutdown.clone(),
             config,
         });
-        let ticker = Ticker::new(Arc::clone(&issuance), store, vault, rotation);
+        let ticker = Ticker::new(Arc::clone(&issuance), store.clone(), vault, rotation);
         ticker.first().await?;
         let address = issuance.config.listen;
         let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
         let limits = issuance.config.limits;
-        Ok(Self { listener, issuance, ticker, limits, _lock: lock })
+        Ok(Self { listener, issuance, ticker, store, limits, _lock: lock })
     }
 
     /// Where the server listens; with port 0 in the configuration, the port that was found.
@@ -111,13 +117,22 @@ impl AuthorizationServer {
     }
 
     /// Serves until the shutdown was asked for, and drains.
-    pub async fn serve(self) -> Drained {
-        let ticking = tokio::spawn(self.ticker.run());
+    ///
+    /// # Errors
+    /// [`TickerEnded`]: without its ticker the process would only look alive.
+    pub async fn serve(self) -> Result<Drained, TickerEnded> {
+        let mut ticking = tokio::spawn(self.ticker.run());
         let shutdown = self.issuance.shutdown.clone();
         let router = routes::router(Arc::clone(&self.issuance));
-        let drained = serve(self.listener, router, self.limits, shutdown).await;
+        let drained = tokio::select! {
+            drained = serve(self.listener, router, self.limits, shutdown) => drained,
+            _ = &mut ticking => return Err(TickerEnded),
+        };
         ticking.abort();
-        drained
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(%error, "the database was not closed cleanly");
+        }
+        Ok(drained)
     }
 }
 
@@ -145,6 +160,14 @@ impl Issuance {
             return Some(format!("no {alg} key can sign"));
         }
         self.lease.refusal().map(str::to_owned)
+    }
+
+    /// Whether the keys at hand are too old to be published: verifiers count M from their last contact,
+    /// and a process that is cut off from its database must not keep that contact alive for ever.
+    pub(crate) fn is_out_of_date(&self) -> bool {
+        self.lease
+            .age()
+            .is_none_or(|age| age > self.config.staleness.max(self.config.policy.lifetimes().freshness))
     }
 
     /// C and M, for what is published.

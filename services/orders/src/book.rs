@@ -11,22 +11,28 @@ pub(crate) struct Book<T>(Mutex<Pages<T>>);
 struct Pages<T> {
     lines: Vec<T>,
     file: Option<File>,
-    /// How many numbers were given out.
+    /// The highest number that was given out.
     numbers: usize,
 }
 
 impl<T: Clone + Serialize + DeserializeOwned> Book<T> {
-    pub(crate) fn open(directory: Option<&Path>, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        directory: Option<&Path>,
+        name: &str,
+        number: fn(&T) -> usize,
+    ) -> anyhow::Result<Self> {
         let (mut lines, mut file) = (Vec::new(), None);
         if let Some(directory) = directory {
             create_dir_all(directory)?;
             let open = OpenOptions::new().create(true).read(true).append(true).open(directory.join(name))?;
-            lines = serde_json::Deserializer::from_reader(io::BufReader::new(&open))
-                .into_iter()
-                .collect::<Result<_, _>>()?;
+            let text = io::read_to_string(&open)?;
+            // A last line that broke off was never answered for: the process died in the middle of it.
+            let whole = text.rfind('\n').map_or(0, |end| end + 1);
+            open.set_len(whole as u64)?;
+            lines = text[..whole].lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
             file = Some(open);
         }
-        let numbers = lines.len();
+        let numbers = lines.iter().map(number).max().unwrap_or(0);
         Ok(Self(Mutex::new(Pages { lines, file, numbers })))
     }
 

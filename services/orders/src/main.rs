@@ -75,7 +75,9 @@ fn app(args: Args) -> anyhow::Result<Router> {
         entries: format!("{}/entries", args.ledger.trim_end_matches('/')),
         ledger: args.ledger_audience,
         posting: "ledger:post".parse()?,
-        book: Arc::new(book::Book::open(args.state_dir.as_deref(), "orders.jsonl")?),
+        book: Arc::new(book::Book::open(args.state_dir.as_deref(), "orders.jsonl", |order: &Order| {
+            order.id
+        })?),
     };
     let guarded = Router::new()
         .route("/whoami", get(async |caller: Principal| Json(caller)))

@@ -8,7 +8,7 @@ use claviger_store::{Client, Outcome, Registry, RegistrySnapshot};
 use super::clients::new_secret;
 use crate::{
     config::Config,
-    fleet::{difference, parse},
+    fleet::{Change, difference, parse},
 };
 
 #[derive(Debug, Args)]
@@ -18,6 +18,9 @@ pub(super) struct Apply {
     /// Show what would change, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Allow that what the file no longer declares is removed, with the secrets of its clients.
+    #[arg(long)]
+    allow_removals: bool,
 }
 
 impl Apply {
@@ -38,6 +41,12 @@ impl Apply {
         if self.dry_run {
             println!("nothing was changed (--dry-run)");
             return Ok(());
+        }
+        let removed = changes.iter().filter(|change| matches!(change, Change::Removed(_))).count();
+        if removed > 0 && !self.allow_removals {
+            bail!(
+                "{removed} would be removed, with the secrets of clients; nothing was changed: see --allow-removals"
+            );
         }
         let (registry, secrets) = with_secrets(declared, &present, store.now().await?);
         match store.replace_registry(revision, &registry).await? {

@@ -92,7 +92,7 @@ fn describe(step: &Step) -> String {
         Step::Create { alg, active: false } => format!("a new {alg} key was made and published"),
         Step::Activate { kid } => format!("{kid} signs from now on"),
         Step::Remove { kid } => format!("{kid} left the published set"),
-        Step::Revoke { kid } => format!("{kid} is dead"),
+        Step::Revoke { kid } => format!("{kid} left the set; verifiers drop it with their next refresh"),
     }
 }
 

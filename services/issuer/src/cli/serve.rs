@@ -16,7 +16,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("signal handlers")?;
     let server = AuthorizationServer::bind(config, shutdown).await?;
     println!("listening on http://{} as {issuer}", server.local_addr()?);
-    match server.serve().await {
+    match server.serve().await? {
         Drained::Finished => {}
         Drained::OutOfTime { cut } | Drained::AtOnce { cut } => tracing::warn!(cut, "connections were cut"),
     }

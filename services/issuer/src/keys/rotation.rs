@@ -2,12 +2,16 @@ use std::sync::Arc;
 
 use claviger_jose::{Algorithm, Jwk, Kid, NumericDate};
 use claviger_keyring::{
-    GenerateError, KeyState, Pkcs8, RotationPolicy, SealedKey, SigningKey, Step, StepRefused, generate,
+    GenerateError, KeyState, ManagedKey, Move, Pkcs8, RotationPolicy, SealedKey, SigningKey, Step,
+    StepRefused, generate,
 };
 use claviger_store::{KeyOp, NewKey, Outcome, Store, StoreError};
 
 use super::{Opened, Vault};
 use crate::rng::SystemRng;
+
+/// How often a revocation that others got in the way of is tried.
+const ATTEMPTS: u32 = 20;
 
 /// Takes the steps of the pure plan: the one way in which keys change, whoever asks.
 #[derive(Debug, Clone)]
@@ -24,7 +28,7 @@ pub enum Taken {
     Nothing,
     /// These steps were taken.
     Steps(Vec<Step>),
-    /// Somebody else was faster; the keyring is theirs. Not an error: theirs was the same plan.
+    /// Somebody else was faster. For steps that are due by the clock that is no error: theirs was the same plan.
     AlreadyRotated,
 }
 
@@ -38,6 +42,9 @@ pub enum RotationError {
     /// The wrong key-encryption key: nothing may be made.
     #[error("verify-only: {0}")]
     VerifyOnly(String),
+    /// Others changed the keys at the same time, again and again.
+    #[error("somebody else changes the keys at the same time; nothing was changed: try again")]
+    Busy,
     /// No new key.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -60,7 +67,11 @@ impl Rotation {
     /// # Errors
     /// [`RotationError`].
     pub async fn take_due_steps(&self) -> Result<Taken, RotationError> {
-        self.take(&|opened, now| Ok(opened.keyring.plan(&self.policy, now))).await
+        self.take(&|opened, now| {
+            let steps = opened.keyring.plan(&self.policy, now).into_iter();
+            Ok(steps.filter(|step| !opened.blocks(step)).collect())
+        })
+        .await
     }
 
     /// Rotates these algorithms ahead of their period; the lead holds all the same.
@@ -76,14 +87,48 @@ impl Rotation {
             Ok(steps)
         })
         .await
+        .and_then(|taken| if taken == Taken::AlreadyRotated { Err(RotationError::Busy) } else { Ok(taken) })
     }
 
-    /// Revokes a key; the prepared one takes over in the same transaction if it was active.
+    /// Revokes a key; the prepared one takes over in the same transaction if it was active. Whoever else changes
+    /// the keys at the same time, the key is dead when this answers.
     ///
     /// # Errors
-    /// [`RotationError::Refused`] for an unknown key and one that is revoked already.
+    /// [`RotationError::Refused`] for an unknown key and one that is revoked already;
+    /// [`RotationError::Busy`] if others were faster again and again.
     pub async fn revoke(&self, kid: Kid) -> Result<Taken, RotationError> {
-        self.take(&|opened, now| opened.keyring.plan_revocation(kid, &self.policy, now)).await
+        for _ in 0..ATTEMPTS {
+            let taken = match self.unvouched(kid).await? {
+                Some((revision, key)) => self.revoke_unvouched(revision, &key).await?,
+                None => {
+                    self.take(&|opened, now| opened.keyring.plan_revocation(kid, &self.policy, now)).await?
+                }
+            };
+            if taken != Taken::AlreadyRotated {
+                return Ok(taken);
+            }
+        }
+        Err(RotationError::Busy)
+    }
+
+    /// The key, if it is one that nobody vouches for although the others are.
+    async fn unvouched(&self, kid: Kid) -> Result<Option<(u64, ManagedKey)>, RotationError> {
+        let opened = self.vault.open(&self.store.load_keys().await?, &[]);
+        let found =
+            opened.unvouched.into_iter().find(|key| key.jwk.kid() == &kid && opened.verify_only.is_none());
+        Ok(found.map(|key| (opened.revision, key)))
+    }
+
+    /// A damaged key can die too, or it would stand in the way of its successor for ever.
+    async fn revoke_unvouched(&self, revision: u64, key: &ManagedKey) -> Result<Taken, RotationError> {
+        let kid = *key.jwk.kid();
+        let to = key.state.revoke(self.store.now().await?).map_err(StepRefused::from)?;
+        let state_seal = self.vault.kek.seal_state(self.vault.context(&kid, key.jwk.alg()), to);
+        let change = Move { kid, from: key.state, to };
+        match self.store.change_keys(revision, &[KeyOp::Move { change, state_seal }]).await? {
+            Outcome::Applied => Ok(Taken::Steps(vec![Step::Revoke { kid }])),
+            Outcome::AlreadyRotated => Ok(Taken::AlreadyRotated),
+        }
     }
 
     async fn take(&self, plan: &Plan<'_>) -> Result<Taken, RotationError> {

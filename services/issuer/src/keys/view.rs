@@ -49,9 +49,24 @@ impl KeyView {
     /// A view of nothing, before the first look into the database.
     #[must_use]
     pub fn empty() -> Self {
-        let nothing =
-            Opened { revision: 0, keyring: Keyring::default(), signers: Vec::new(), verify_only: None };
+        let nothing = Opened {
+            revision: 0,
+            keyring: Keyring::default(),
+            signers: Vec::new(),
+            unvouched: Vec::new(),
+            verify_only: None,
+        };
         Self::new(nothing, Duration::ZERO, Duration::ZERO)
+    }
+
+    /// The view after this one. A set that was vouched for is never replaced by one that is not: whoever can
+    /// write the database but lacks the key-encryption key could publish a key of his choice.
+    #[must_use]
+    pub fn followed_by(&self, next: Self) -> Self {
+        if next.verify_only.is_none() || self.verify_only.is_some() || self.revision == 0 {
+            return next;
+        }
+        Self { published: self.published.clone(), keyring: self.keyring.clone(), ..next }
     }
 
     /// The key that signs with this algorithm, if one can.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::{body::Body, extract::State, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER},
 };
 
 use super::answer::JSON;
@@ -11,6 +11,12 @@ use crate::server::Issuance;
 
 /// The published keys (RFC 7517 section 5), from memory, with a strong validator.
 pub(super) async fn key_set(State(issuance): State<Arc<Issuance>>, request: HeaderMap) -> Response {
+    if issuance.is_out_of_date() {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+        return response;
+    }
     let keys = issuance.keys.load();
     let set = &keys.published;
     let unchanged = request.get_all(IF_NONE_MATCH).iter().any(|tags| names(tags, &set.etag));

@@ -7,11 +7,11 @@ use axum::{
 };
 use claviger_oauth::{GrantRequest, PresentedSecret, TokenError, TokenRequest};
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 
-use super::answer::{Refused, private_json};
+use super::answer::{Refused, granted};
 use crate::{
     clock::wall_clock,
     grant,
@@ -30,7 +30,7 @@ pub(super) async fn token(
     let (head, body) = request.into_parts();
     let form = read_form(&head.headers, body).await.map_err(Refused)?;
     let answer = answer(&issuance, &head.headers, &form).await.map_err(Refused)?;
-    Ok(private_json(StatusCode::OK, &answer))
+    Ok(granted(&answer))
 }
 
 async fn answer(
