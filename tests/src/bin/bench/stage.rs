@@ -1,0 +1,43 @@
+use anyhow::Context;
+use e2e::{Database, FLEET, IssuerHome, Process, TokenQuestion, client};
+
+/// The client that asks for tokens; it has access to both audiences.
+const CLIENT: &str = "batch";
+
+/// A served issuer with the clients of the fleet.
+pub(crate) struct Stage {
+    pub(crate) home: IssuerHome,
+    pub(crate) issuer: Process,
+    secret: String,
+}
+
+impl Stage {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let home = IssuerHome::init(&Database::Sqlite, &[]).await?;
+        let secrets = home.apply(FLEET).await?;
+        let secret = secrets.into_iter().find(|(client, _)| client == CLIENT).context("a secret")?.1;
+        let issuer = home.serve().await?;
+        Ok(Self { home, issuer, secret })
+    }
+
+    /// A token request for an audience, as it goes over the wire.
+    pub(crate) fn token_request(&self, audience: &str) -> Vec<u8> {
+        let basic = base64_simd::STANDARD.encode_to_string(format!("{CLIENT}:{}", self.secret));
+        let resource = audience.replace(':', "%3A").replace('/', "%2F");
+        let form = format!("grant_type=client_credentials&resource={resource}");
+        format!(
+            "POST /oauth2/token HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic {basic}\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            form.len()
+        )
+        .into_bytes()
+    }
+
+    pub(crate) async fn token(&self, audience: &str) -> anyhow::Result<String> {
+        let resource = Some(audience);
+        let question = TokenQuestion { client_id: CLIENT, secret: &self.secret, resource, scope: None };
+        let reply = self.home.ask_token(&client(), question).await?;
+        let token = reply.json()["access_token"].as_str().map(str::to_owned);
+        token.with_context(|| format!("no token: {} {}", reply.status, reply.body))
+    }
+}
