@@ -43,7 +43,9 @@ pub fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
     document: &'de [u8],
     seed: S,
 ) -> Result<S::Value, InvalidJson> {
-    let mut json = serde_json::Deserializer::from_slice(document);
+    // Once for all: from bytes, each string would be checked by itself.
+    let document = str::from_utf8(document).map_err(<serde_json::Error as de::Error>::custom)?;
+    let mut json = serde_json::Deserializer::from_str(document);
     let value = seed.deserialize(Strict { inner: &mut json, depth: MAX_DEPTH })?;
     json.end()?;
     Ok(value)

@@ -85,7 +85,9 @@ impl<'t> UnverifiedJws<'t> {
         if header.len() > MAX_HEADER {
             return Err(JwsError::TooLong);
         }
-        if payload.contains('.') || signature.is_empty() {
+        // Without an early end it is vector instructions, several times as fast as a search.
+        let dots = payload.bytes().fold(0, |found, byte| found | u8::from(byte == b'.'));
+        if dots != 0 || signature.is_empty() {
             return Err(JwsError::MalformedCompact);
         }
         let mut buffer = [0; MAX_HEADER];

@@ -109,7 +109,7 @@ impl FromStr for ScopeSet {
         if text.len() > MAX_SET {
             return Err(GrammarError("a scope list has at most 2048 characters"));
         }
-        if !text.is_empty() && !text.split(' ').all(is_scope_token) {
+        if !text.is_empty() && !text.as_bytes().split(|b| *b == b' ').all(is_scope_token) {
             return Err(GrammarError(
                 "a scope list is scopes with one space between them; a scope has 1 to 128 printable ASCII characters without \" and \\",
             ));
@@ -154,16 +154,16 @@ const MAX_SCOPE: usize = 128;
 const MAX_SET: usize = 2048;
 
 fn check_scope(text: &str) -> Result<(), GrammarError> {
-    if is_scope_token(text) {
+    if is_scope_token(text.as_bytes()) {
         Ok(())
     } else {
         Err(GrammarError("a scope has 1 to 128 printable ASCII characters without space, \" and \\"))
     }
 }
 
-fn is_scope_token(text: &str) -> bool {
+fn is_scope_token(text: &[u8]) -> bool {
     (1..=MAX_SCOPE).contains(&text.len())
-        && text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+        && text.iter().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
 #[cfg(test)]

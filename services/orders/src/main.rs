@@ -62,12 +62,12 @@ async fn main() -> anyhow::Result<()> {
 /// The service, with its routes in the order in which a caller meets them.
 fn app(args: Args) -> anyhow::Result<Router> {
     let verifier = Verifier::builder(&args.issuer, &args.audience).build()?;
-    let health = health(&verifier);
     let http = Client::builder().redirect(Policy::none()).no_proxy().timeout(Duration::from_secs(5));
     // Off this machine no token is sent in plain text; within it, no certificates are needed.
     let here = ["127.0.0.1", "[::1]", "localhost"].map(|host| format!("http://{host}:"));
     let is_here = here.iter().any(|origin| args.ledger.starts_with(origin));
     let http = if is_here { http.tls_certs_only([]) } else { http.https_only(true) };
+    let book = book::Book::open(args.state_dir.as_deref(), "orders.jsonl", |order: &Order| order.id)?;
     let orders = Orders {
         verifier,
         tokens: TokenSource::builder(&args.issuer, &args.client_id, args.client_secret.into()).build()?,
@@ -75,14 +75,12 @@ fn app(args: Args) -> anyhow::Result<Router> {
         entries: format!("{}/entries", args.ledger.trim_end_matches('/')),
         ledger: args.ledger_audience,
         posting: "ledger:post".parse()?,
-        book: Arc::new(book::Book::open(args.state_dir.as_deref(), "orders.jsonl", |order: &Order| {
-            order.id
-        })?),
+        book: Arc::new(book),
     };
     let guarded = Router::new()
         .route("/whoami", get(async |caller: Principal| Json(caller)))
         .route("/orders", get(read_orders).post(post_order));
-    Ok(health.merge(guarded.with_state(orders)))
+    Ok(health(&orders.verifier).merge(guarded.with_state(orders)))
 }
 
 #[derive(Clone)]
