@@ -11,17 +11,21 @@ use crate::{Algorithm, Kid, json, jws::JwsError};
 pub enum Typ {
     /// `at+jwt`: an access token (RFC 9068 section 2.1).
     AtJwt,
+    /// `JWT`: any token, as issuers write that do not type theirs (RFC 7519 section 5.1). No payload of
+    /// this house is of this kind.
+    Jwt,
 }
 
 impl Typ {
     /// All kinds.
-    pub const ALL: [Self; 1] = [Self::AtJwt];
+    pub const ALL: [Self; 2] = [Self::AtJwt, Self::Jwt];
 
     /// The short form of the media type, as it is written into a header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AtJwt => "at+jwt",
+            Self::Jwt => "JWT",
         }
     }
 
@@ -39,8 +43,65 @@ impl Typ {
 pub(crate) struct Header {
     pub(crate) alg: Algorithm,
     pub(crate) kid: Kid,
-    /// `None`: absent, or none of the kinds we know.
-    pub(crate) typ: Option<Typ>,
+    pub(crate) typ: DeclaredTyp,
+    /// It has the thumbprint of a certificate, which is neither a key nor a place to fetch one.
+    pub(crate) names_certificate: bool,
+}
+
+/// The `typ` of a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeclaredTyp {
+    Absent,
+    Known(Typ),
+    /// Another kind of token, of which we know nothing.
+    Unknown,
+}
+
+/// Which headers are taken, of those that no rule refuses already.
+///
+/// Issuers that are not of this house do not type their tokens, name their keys as they like, and some
+/// add the thumbprint of a certificate. Each of these is a protection less, so each is taken by a rule of
+/// that issuer's, never by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderRules {
+    typ: Vec<Typ>,
+    untyped: bool,
+    foreign: bool,
+}
+
+impl HeaderRules {
+    /// The rules of this house: exactly this `typ`, and a `kid` that is a thumbprint.
+    #[must_use]
+    pub fn of(typ: Typ) -> Self {
+        Self { typ: vec![typ], untyped: false, foreign: false }
+    }
+
+    /// The rules for another issuer: one of these kinds, any `kid`, and `x5t` or `x5t#S256` passed over.
+    #[must_use]
+    pub fn foreign(typ: impl IntoIterator<Item = Typ>) -> Self {
+        Self { typ: typ.into_iter().collect(), untyped: false, foreign: true }
+    }
+
+    /// Takes tokens without `typ` as well.
+    #[must_use]
+    pub fn or_untyped(self) -> Self {
+        Self { untyped: true, ..self }
+    }
+
+    pub(crate) fn check(&self, header: &Header) -> Result<(), JwsError> {
+        if !self.foreign && header.names_certificate {
+            return Err(JwsError::EmbeddedKey);
+        }
+        if !self.foreign && !header.kid.is_thumbprint() {
+            return Err(JwsError::MalformedKid);
+        }
+        let expected = match header.typ {
+            DeclaredTyp::Known(typ) => self.typ.contains(&typ),
+            DeclaredTyp::Absent => self.untyped,
+            DeclaredTyp::Unknown => false,
+        };
+        if expected { Ok(()) } else { Err(JwsError::Typ) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -78,15 +139,17 @@ impl Header {
             return Err(JwsError::CriticalExtension);
         }
         // The key comes from the issuer's set, never from the token (RFC 8725 section 3.10).
-        let Members { jku, jwk, x5u, x5c, x5t, x5t_s256, .. } = &members;
-        if [jku, jwk, x5u, x5c, x5t, x5t_s256].iter().any(|member| member.0) {
+        let Members { jku, jwk, x5u, x5c, .. } = &members;
+        if [jku, jwk, x5u, x5c].iter().any(|member| member.0) {
             return Err(JwsError::EmbeddedKey);
         }
         let kid = members.kid.ok_or(JwsError::NoKid)?;
+        let typ = members.typ.as_deref().map(Typ::parse);
         Ok(Self {
             alg: members.alg.parse().map_err(|_| JwsError::Algorithm)?,
             kid: kid.parse().map_err(|_| JwsError::MalformedKid)?,
-            typ: members.typ.as_deref().and_then(Typ::parse),
+            typ: typ.map_or(DeclaredTyp::Absent, |typ| typ.map_or(DeclaredTyp::Unknown, DeclaredTyp::Known)),
+            names_certificate: members.x5t.0 || members.x5t_s256.0,
         })
     }
 }

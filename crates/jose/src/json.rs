@@ -45,6 +45,18 @@ pub fn from_slice_seed<'de, S: DeserializeSeed<'de>>(
 ) -> Result<S::Value, InvalidJson> {
     // Once for all: from bytes, each string would be checked by itself.
     let document = str::from_utf8(document).map_err(<serde_json::Error as de::Error>::custom)?;
+    from_str_seed(document, seed)
+}
+
+/// Like [`from_slice`], for a text and values that borrow from it.
+///
+/// # Errors
+/// [`InvalidJson`] as for [`from_slice`].
+pub fn from_str<'de, T: de::Deserialize<'de>>(document: &'de str) -> Result<T, InvalidJson> {
+    from_str_seed(document, std::marker::PhantomData)
+}
+
+fn from_str_seed<'de, S: DeserializeSeed<'de>>(document: &'de str, seed: S) -> Result<S::Value, InvalidJson> {
     let mut json = serde_json::Deserializer::from_str(document);
     let value = seed.deserialize(Strict { inner: &mut json, depth: MAX_DEPTH })?;
     json.end()?;

@@ -110,7 +110,12 @@ impl Jwk {
         Ok(Self { kid: Kid::of_canonical_json(&public.canonical_json()), public })
     }
 
-    /// The thumbprint.
+    /// The same key under the name that another issuer gave it.
+    pub(crate) fn named(self, kid: Kid) -> Self {
+        Self { kid, ..self }
+    }
+
+    /// The key's identifier: its thumbprint, but in a set of [`JwkSet::parse_foreign`](crate::JwkSet::parse_foreign).
     #[must_use]
     pub fn kid(&self) -> &Kid {
         &self.kid

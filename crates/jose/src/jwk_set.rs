@@ -31,11 +31,25 @@ pub struct JwkSet {
 }
 
 impl JwkSet {
-    /// Reads a set. Keys that are not for us, or not acceptable, are passed over and counted.
+    /// Reads a set of this house, where a kid is the thumbprint. Keys that are not for us, or not acceptable, are passed over and counted.
     ///
     /// # Errors
     /// [`JwkSetError`] where the set as a whole cannot be trusted.
     pub fn parse(document: &[u8]) -> Result<Self, JwkSetError> {
+        Self::parse_with(document, |kid, key| (kid == key.kid().as_str()).then_some(key))
+    }
+
+    /// Reads the set of an issuer that names its keys as it likes. A name is then a promise of the issuer's
+    /// and no longer the key itself.
+    ///
+    /// # Errors
+    /// [`JwkSetError`] as for [`parse`](Self::parse).
+    pub fn parse_foreign(document: &[u8]) -> Result<Self, JwkSetError> {
+        Self::parse_with(document, |kid, key| kid.parse().ok().map(|kid| key.named(kid)))
+    }
+
+    /// `named` answers the key under the name that it has in the set, if that will do.
+    fn parse_with(document: &[u8], named: fn(&str, Jwk) -> Option<Jwk>) -> Result<Self, JwkSetError> {
         let document: Value = json::from_slice(document).map_err(|_| JwkSetError::Malformed)?;
         let keys = document.get("keys").and_then(Value::as_array).ok_or(JwkSetError::Malformed)?;
         if keys.len() > MAX_KEYS {
@@ -52,7 +66,7 @@ impl JwkSet {
                 }
                 kids.push(kid);
             }
-            match parse_key(members) {
+            match parse_key(members, named) {
                 Ok(key) => set.keys.push(key),
                 Err(error) => set.skipped.push(error),
             }
@@ -82,7 +96,7 @@ fn refuse_private(members: &Map<String, Value>) -> Result<(), JwkSetError> {
     Ok(())
 }
 
-fn parse_key(members: &Map<String, Value>) -> Result<Jwk, JwkError> {
+fn parse_key(members: &Map<String, Value>, named: fn(&str, Jwk) -> Option<Jwk>) -> Result<Jwk, JwkError> {
     let text = |name: &str| match members.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str())),
@@ -108,10 +122,7 @@ fn parse_key(members: &Map<String, Value>) -> Result<Jwk, JwkError> {
         return Err(JwkError::OtherAlgorithm);
     }
     let kid = text("kid")?.ok_or(JwkError::Malformed)?;
-    let key = Jwk::new(public)?;
-    if kid != key.kid().as_str() {
-        return Err(JwkError::OtherKid);
-    }
+    let key = named(kid, Jwk::new(public)?).ok_or(JwkError::OtherKid)?;
     key.verifying_key()?; // a point off the curve is passed over here, not met at the first token
     Ok(key)
 }

@@ -1,8 +1,9 @@
-use std::{fmt, ops::Deref};
+use std::{borrow::Cow, fmt, ops::Deref};
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use smallvec::SmallVec;
 
-use crate::{Algorithm, Kid, Typ, base64url, header::Header};
+use crate::{Algorithm, HeaderRules, Kid, Typ, base64url, header::Header, json};
 
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN: usize = 8 * 1024;
@@ -13,7 +14,7 @@ pub const MAX_HEADER: usize = 1024;
 ///
 /// A payload is only ever read from a token that declares this kind, so an ID token, a log-out
 /// token or a proof signed by the same key cannot pass for an access token (RFC 8725 section 3.11).
-pub trait Payload: DeserializeOwned {
+pub trait Payload {
     /// The kind that the header must declare.
     const TYP: Typ;
 }
@@ -43,7 +44,7 @@ pub enum JwsError {
     /// No `kid`.
     #[error("no kid")]
     NoKid,
-    /// `kid` is not a thumbprint.
+    /// `kid` is nothing that could name a key, or not a thumbprint where it must be one.
     #[error("malformed kid")]
     MalformedKid,
     /// `kid` names another key than the one asked to verify.
@@ -107,6 +108,39 @@ impl<'t> UnverifiedJws<'t> {
     pub fn kid(&self) -> &Kid {
         &self.header.kid
     }
+
+    /// Whether the header is one of those that are taken. Costs no cryptography, so it is asked before the
+    /// key is looked for.
+    ///
+    /// # Errors
+    /// [`JwsError::EmbeddedKey`], [`JwsError::MalformedKid`] or [`JwsError::Typ`].
+    pub fn check(&self, rules: &HeaderRules) -> Result<(), JwsError> {
+        rules.check(&self.header)
+    }
+
+    /// The issuer that the payload claims, to choose by it among those that are trusted, and for nothing
+    /// else: nobody has signed it yet.
+    ///
+    /// # Errors
+    /// [`JwsError::MalformedCompact`] or [`JwsError::MalformedPayload`] if there is no such claim.
+    pub fn claimed_issuer(&self) -> Result<String, JwsError> {
+        #[derive(Deserialize)]
+        struct Claims<'p> {
+            #[serde(borrow)]
+            iss: Cow<'p, str>,
+        }
+        let mut buffer = payload_buffer(self.payload);
+        let payload =
+            base64url::decode_into(self.payload, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
+        let claims: Claims<'_> = json::from_slice_seed(payload, std::marker::PhantomData)
+            .map_err(|_| JwsError::MalformedPayload)?;
+        Ok(claims.iss.into_owned())
+    }
+}
+
+/// On the stack for the usual token.
+fn payload_buffer(encoded: &str) -> SmallVec<[u8; 1024]> {
+    SmallVec::from_elem(0, encoded.len() / 4 * 3 + 3)
 }
 
 impl fmt::Debug for UnverifiedJws<'_> {
@@ -115,9 +149,50 @@ impl fmt::Debug for UnverifiedJws<'_> {
     }
 }
 
+/// The bytes of a payload that was signed by the key that verified it: a JSON object, not read yet.
+///
+/// Only [`VerifyingKey::verify_payload`](crate::VerifyingKey::verify_payload) makes one.
+#[derive(Clone)]
+pub struct VerifiedPayload {
+    json: Box<str>,
+}
+
+impl VerifiedPayload {
+    pub(crate) fn decode(encoded: &str) -> Result<Self, JwsError> {
+        let json = base64url::decode(encoded).map_err(|_| JwsError::MalformedCompact)?;
+        let json = String::from_utf8(json).map_err(|_| JwsError::MalformedPayload)?;
+        // A claims set is an object (RFC 7519 section 4), whatever else a type would read.
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        if json.bytes().find(|byte| !blank(byte)) != Some(b'{') {
+            return Err(JwsError::MalformedPayload);
+        }
+        Ok(Self { json: json.into_boxed_str() })
+    }
+
+    /// Reads the payload, unambiguously: see [`json`](crate::json).
+    ///
+    /// # Errors
+    /// [`JwsError::MalformedPayload`] if it is ambiguous or not a `T`.
+    pub fn read<'p, T: Deserialize<'p>>(&'p self) -> Result<Verified<T>, JwsError> {
+        json::from_str(&self.json).map(Verified::new).map_err(|_| JwsError::MalformedPayload)
+    }
+
+    /// The JSON text, as it was signed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.json
+    }
+}
+
+impl fmt::Debug for VerifiedPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedPayload").finish_non_exhaustive()
+    }
+}
+
 /// The proof that a payload was signed by the key that verified it.
 ///
-/// Only [`VerifyingKey::verify`](crate::VerifyingKey::verify) makes one. It says nothing about issuer, audience or time:
+/// Only [`VerifyingKey::verify`](crate::VerifyingKey::verify) and [`VerifiedPayload::read`] make one. It says nothing about issuer, audience or time:
 /// that is policy, and comes next.
 ///
 /// ```compile_fail,E0423

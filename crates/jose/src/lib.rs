@@ -4,12 +4,13 @@
 //! The crate is pure: no I/O, no clock and no randomness of its own. In reading order:
 //!
 //! - [`Algorithm`]: RS256 and ES256, a closed set. `none` and HS256 cannot be expressed.
-//! - [`Kid`]: a key identifier, always the RFC 7638 thumbprint.
+//! - [`Kid`]: a key identifier; in this house always the RFC 7638 thumbprint.
 //! - [`Jwk`] and [`JwkSet`]: public keys as they are published and fetched (RFC 7517).
 //! - [`UnverifiedJws`] → [`VerifyingKey::verify`] → [`Verified`]: the only path from a token
 //!   to its claims (RFC 7515 section 5.2).
 //! - [`Payload`] and [`Typ`]: what a payload is, declared by its type and required of the
 //!   header, so that no token can stand in for another kind of token (RFC 8725 section 3.11).
+//!   [`HeaderRules`] widen that for issuers that are not of this house.
 //! - [`NumericDate`] and [`Clock`]: time, always an argument.
 //! - [`base64url`] and [`json`]: the strict encodings that all of the above share.
 //!
@@ -34,10 +35,10 @@ mod time;
 mod verifying_key;
 
 pub use alg::{Algorithm, UnknownAlgorithm};
-pub use header::Typ;
+pub use header::{HeaderRules, Typ};
 pub use jwk::{Jwk, JwkError, PublicKey};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_KEYS};
-pub use jws::{JwsError, MAX_HEADER, MAX_TOKEN, Payload, UnverifiedJws, Verified};
+pub use jws::{JwsError, MAX_HEADER, MAX_TOKEN, Payload, UnverifiedJws, Verified, VerifiedPayload};
 pub use kid::{InvalidKid, Kid};
 pub use time::{Clock, NumericDate};
 pub use verifying_key::VerifyingKey;

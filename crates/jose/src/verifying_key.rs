@@ -3,10 +3,11 @@ use std::fmt;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
-use smallvec::SmallVec;
+use serde::de::DeserializeOwned;
 
 use crate::{
-    Algorithm, JwkError, JwsError, Kid, Payload, PublicKey, UnverifiedJws, Verified, base64url, json,
+    Algorithm, HeaderRules, JwkError, JwsError, Kid, Payload, PublicKey, UnverifiedJws, Verified,
+    VerifiedPayload, base64url,
 };
 
 /// The longest signature: RSA with 8192 bits.
@@ -52,12 +53,25 @@ impl VerifyingKey {
     /// signed by it, then reads the payload (RFC 7515 section 5.2, steps 6 to 8).
     ///
     /// # Errors
-    /// [`JwsError`]: `Typ`, `OtherKid` and `Algorithm` before any cryptography, then `Signature`,
-    /// then `MalformedPayload` for a payload that is ambiguous or not a `T`.
-    pub fn verify<T: Payload>(&self, jws: &UnverifiedJws<'_>) -> Result<Verified<T>, JwsError> {
-        if jws.header.typ != Some(T::TYP) {
-            return Err(JwsError::Typ);
-        }
+    /// [`JwsError`]: `MalformedKid`, `Typ`, `OtherKid` and `Algorithm` before any cryptography, then
+    /// `Signature`, then `MalformedPayload` for a payload that is ambiguous or not a `T`.
+    pub fn verify<T: Payload + DeserializeOwned>(
+        &self,
+        jws: &UnverifiedJws<'_>,
+    ) -> Result<Verified<T>, JwsError> {
+        self.verify_payload(jws, &HeaderRules::of(T::TYP))?.read()
+    }
+
+    /// The same for a header under other rules, and a payload that is read later, or in several ways.
+    ///
+    /// # Errors
+    /// As for [`verify`](Self::verify); that the payload is ambiguous comes out when it is read.
+    pub fn verify_payload(
+        &self,
+        jws: &UnverifiedJws<'_>,
+        rules: &HeaderRules,
+    ) -> Result<VerifiedPayload, JwsError> {
+        jws.check(rules)?;
         if jws.header.kid != self.kid {
             return Err(JwsError::OtherKid);
         }
@@ -68,15 +82,7 @@ impl VerifyingKey {
         let signature =
             base64url::decode_into(jws.signature, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
         self.check(jws.signing_input.as_bytes(), signature)?;
-
-        let mut buffer: SmallVec<[u8; 1024]> = SmallVec::from_elem(0, jws.payload.len() / 4 * 3 + 3);
-        let payload =
-            base64url::decode_into(jws.payload, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
-        // A claims set is an object (RFC 7519 section 4), whatever else the type would read.
-        if payload.trim_ascii_start().first() != Some(&b'{') {
-            return Err(JwsError::MalformedPayload);
-        }
-        json::from_slice(payload).map(Verified::new).map_err(|_| JwsError::MalformedPayload)
+        VerifiedPayload::decode(jws.payload)
     }
 
     fn check(&self, message: &[u8], signature: &[u8]) -> Result<(), JwsError> {

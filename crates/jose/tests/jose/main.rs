@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 mod compact;
 mod differential;
+mod foreign;
 mod header;
 mod jsonwebtoken_traps;
 mod jwk_set;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{header_of, verify};
 
-fn read<T: Payload>(payload: &str) -> Result<T, JwsError> {
+fn read<T: Payload + DeserializeOwned>(payload: &str) -> Result<T, JwsError> {
     let key = TestKey::es256();
     let token = key.jws(header_of(key), payload);
     let verified = key.jwk().verifying_key().unwrap().verify::<T>(&UnverifiedJws::parse(&token)?)?;
