@@ -4,7 +4,7 @@
 //! holes here: it takes an explicit `null` for an absent member, it takes a JSON array for an
 //! object, and it drops a `cnf` it does not know.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use claviger_jose::{NumericDate, Payload, Typ};
 use serde::Serialize;
@@ -21,10 +21,10 @@ use crate::{AudienceClaim, ScopeSet};
 ///
 /// [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AccessTokenClaims {
-    /// The authorization server that claims to have issued the token.
-    pub iss: String,
+pub struct AccessTokenClaims<'p> {
+    /// The authorization server that claims to have issued the token. Borrowed from the payload: whoever
+    /// accepts the token knows this name already.
+    pub iss: Cow<'p, str>,
     /// Whom the token speaks for, unique within `iss`.
     pub sub: String,
     /// The resource servers the token is meant for.
@@ -35,31 +35,42 @@ pub struct AccessTokenClaims {
     pub iat: NumericDate,
     /// The token is refused before this time.
     pub nbf: Option<NumericDate>,
-    /// The name of this very token, for revocation.
-    pub jti: String,
+    /// The name of this very token, for revocation. Required where RFC 9068 is read.
+    pub jti: Option<String>,
     /// The client that asked for the token.
     pub client_id: String,
     /// What the token allows; absent, it allows nothing that needs a scope.
     pub scope: Option<ScopeSet>,
     /// The token is bound to a key of its holder.
     pub cnf: Option<Confirmation>,
+    /// When the subject last authenticated in person.
+    pub auth_time: Option<NumericDate>,
+    /// How strongly, in the words of the issuer.
+    pub acr: Option<String>,
 }
 
-impl Payload for AccessTokenClaims {
+impl Payload for AccessTokenClaims<'_> {
     const TYP: Typ = Typ::AtJwt;
 }
 
 /// The `cnf` claim: the token is worth something only together with a proof that its holder has a
 /// key.
 ///
-/// No method of proof is known here yet, so this is the bare fact that the token is bound. A token
-/// that is bound in a way we cannot check must not be taken for a bearer token, so every member
-/// counts, known or not.
+/// A token that is bound in a way we cannot check must not be taken for a bearer token, so every
+/// member counts, known or not.
 ///
 /// [RFC 7800 section 3.1](https://www.rfc-editor.org/rfc/rfc7800#section-3.1)
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Confirmation {}
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Confirmation {
+    /// `jkt`: the thumbprint of the key of the DPoP proof
+    /// ([RFC 9449 section 6.1](https://www.rfc-editor.org/rfc/rfc9449#section-6.1)).
+    pub jkt: Option<String>,
+    /// `x5t#S256`: the SHA-256 of the client's certificate in base64url
+    /// ([RFC 8705 section 3.1](https://www.rfc-editor.org/rfc/rfc8705#section-3.1)).
+    pub x5t_s256: Option<String>,
+    /// There are methods that nobody here can check.
+    pub unknown: bool,
+}
 
 /// The claims of a token that is about to be signed: borrowed, so that minting copies nothing.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -84,7 +95,7 @@ pub struct MintClaims<'a> {
     pub scope: Option<&'a ScopeSet>,
 }
 
-impl<'de> Deserialize<'de> for AccessTokenClaims {
+impl<'de> Deserialize<'de> for AccessTokenClaims<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ClaimsVisitor)
     }
@@ -99,18 +110,19 @@ impl<'de> Deserialize<'de> for Confirmation {
 struct ClaimsVisitor;
 
 impl<'de> Visitor<'de> for ClaimsVisitor {
-    type Value = AccessTokenClaims;
+    type Value = AccessTokenClaims<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of claims")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut claims: A) -> Result<AccessTokenClaims, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut claims: A) -> Result<Self::Value, A::Error> {
         let (mut iss, mut sub, mut aud, mut jti, mut client_id) = (None, None, None, None, None);
         let (mut exp, mut iat, mut nbf, mut scope, mut cnf) = (None, None, None, None, None);
+        let (mut auth_time, mut acr) = (None, None);
         while let Some(name) = claims.next_key()? {
             match name {
-                Name::Iss => once(&mut iss, "iss", claims.next_value()?)?,
+                Name::Iss => once(&mut iss, "iss", claims.next_value::<Text<'de>>()?.0)?,
                 Name::Sub => once(&mut sub, "sub", claims.next_value()?)?,
                 Name::Aud => once(&mut aud, "aud", claims.next_value()?)?,
                 Name::Exp => once(&mut exp, "exp", claims.next_value()?)?,
@@ -120,6 +132,8 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
                 Name::ClientId => once(&mut client_id, "client_id", claims.next_value()?)?,
                 Name::Scope => once(&mut scope, "scope", claims.next_value()?)?,
                 Name::Cnf => once(&mut cnf, "cnf", claims.next_value()?)?,
+                Name::AuthTime => once(&mut auth_time, "auth_time", claims.next_value()?)?,
+                Name::Acr => once(&mut acr, "acr", claims.next_value()?)?,
                 Name::Other => drop(claims.next_value::<IgnoredAny>()?),
             }
         }
@@ -130,10 +144,12 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
             exp: exp.ok_or_else(|| de::Error::missing_field("exp"))?,
             iat: iat.ok_or_else(|| de::Error::missing_field("iat"))?,
             nbf,
-            jti: filled(jti, "jti")?,
+            jti: filled(jti, "jti").map(Some)?,
             client_id: filled(client_id, "client_id")?,
             scope,
             cnf,
+            auth_time,
+            acr,
         })
     }
 }
@@ -145,9 +161,9 @@ fn once<T, E: de::Error>(slot: &mut Option<T>, name: &'static str, value: T) -> 
     }
 }
 
-fn filled<E: de::Error>(claim: Option<String>, name: &'static str) -> Result<String, E> {
+fn filled<T: AsRef<str>, E: de::Error>(claim: Option<T>, name: &'static str) -> Result<T, E> {
     match claim {
-        Some(text) if text.is_empty() => Err(E::custom(format_args!("`{name}` is empty"))),
+        Some(text) if text.as_ref().is_empty() => Err(E::custom(format_args!("`{name}` is empty"))),
         Some(text) => Ok(text),
         None => Err(E::missing_field(name)),
     }
@@ -165,6 +181,8 @@ enum Name {
     ClientId,
     Scope,
     Cnf,
+    AuthTime,
+    Acr,
     Other,
 }
 
@@ -195,6 +213,8 @@ impl Visitor<'_> for NameVisitor {
             "client_id" => Name::ClientId,
             "scope" => Name::Scope,
             "cnf" => Name::Cnf,
+            "auth_time" => Name::AuthTime,
+            "acr" => Name::Acr,
             _ => Name::Other,
         })
     }
@@ -210,8 +230,43 @@ impl<'de> Visitor<'de> for ConfirmationVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut methods: A) -> Result<Confirmation, A::Error> {
-        while methods.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Confirmation {})
+        let mut confirmation = Confirmation::default();
+        while let Some(name) = methods.next_key::<Text<'de>>()? {
+            match &*name.0 {
+                "jkt" => once(&mut confirmation.jkt, "jkt", methods.next_value()?)?,
+                "x5t#S256" => once(&mut confirmation.x5t_s256, "x5t#S256", methods.next_value()?)?,
+                _ => {
+                    confirmation.unknown = true;
+                    methods.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(confirmation)
+    }
+}
+
+/// A string, borrowed where it stands without escapes. serde reads a plain `Cow` as owned.
+struct Text<'p>(Cow<'p, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
     }
 }
 
@@ -242,12 +297,12 @@ mod tests {
         format!("{{{}}}", members.join(","))
     }
 
-    fn accepts(name: &str, value: &str) -> AccessTokenClaims {
-        let payload = payload(name, value);
-        let plain: AccessTokenClaims =
-            serde_json::from_str(&payload).unwrap_or_else(|e| panic!("{payload}: {e}"));
-        let strict: AccessTokenClaims =
-            json::from_slice(payload.as_bytes()).unwrap_or_else(|e| panic!("{payload}: {e}"));
+    fn accepts(name: &str, value: &str) -> AccessTokenClaims<'static> {
+        let payload: &'static str = payload(name, value).leak();
+        let plain: AccessTokenClaims<'_> =
+            serde_json::from_str(payload).unwrap_or_else(|e| panic!("{payload}: {e}"));
+        let strict: AccessTokenClaims<'_> =
+            json::from_str(payload).unwrap_or_else(|e| panic!("{payload}: {e}"));
         assert_eq!(plain, strict);
         strict
     }
@@ -258,8 +313,8 @@ mod tests {
     }
 
     fn refuses_payload(payload: &str) {
-        assert!(serde_json::from_str::<AccessTokenClaims>(payload).is_err(), "{payload}");
-        assert!(json::from_slice::<AccessTokenClaims>(payload.as_bytes()).is_err(), "{payload}");
+        assert!(serde_json::from_str::<AccessTokenClaims<'_>>(payload).is_err(), "{payload}");
+        assert!(json::from_str::<AccessTokenClaims<'_>>(payload).is_err(), "{payload}");
     }
 
     #[test]
@@ -270,9 +325,11 @@ mod tests {
         assert!(claims.aud.contains("https://ledger.fleet.test"));
         assert_eq!(claims.exp, NumericDate::from_secs(1_700_000_300));
         assert_eq!(claims.iat, NumericDate::from_secs(1_700_000_000));
-        assert_eq!((claims.jti.as_str(), claims.client_id.as_str()), ("0190a6c4", "orders"));
+        assert_eq!((claims.jti.as_deref(), claims.client_id.as_str()), (Some("0190a6c4"), "orders"));
         assert!(claims.scope.unwrap().contains("ledger:post"));
-        assert_eq!((claims.nbf, claims.cnf), (None, None));
+        assert_eq!((claims.nbf, claims.cnf, claims.auth_time, claims.acr), (None, None, None, None));
+        assert!(matches!(claims.iss, Cow::Borrowed(_)), "nothing is copied that is only compared");
+        assert_eq!(accepts("iss", r#""https:\/\/id.fleet.test""#).iss, "https://id.fleet.test");
     }
 
     // S-6
@@ -286,7 +343,6 @@ mod tests {
     #[test]
     fn unknown_claims_are_ignored() {
         accepts("roles", r#"["a",{"b":null}]"#);
-        accepts("auth_time", "null");
         accepts("Iss", "7");
         accepts("", "1");
     }
@@ -318,7 +374,7 @@ mod tests {
             "NaN",
             "18446744073709551616",
         ];
-        for name in ["exp", "iat", "nbf"] {
+        for name in ["exp", "iat", "nbf", "auth_time"] {
             for value in malformed {
                 refuses(name, value);
             }
@@ -348,10 +404,27 @@ mod tests {
     // S-16
     #[test]
     fn a_bound_token_is_never_read_as_unbound() {
-        for value in [r#"{"jkt":"a"}"#, r#"{"x5t#S256":"a"}"#, r#"{"jkt":null}"#, r#"{"new":[{}]}"#, "{}"] {
-            assert!(accepts("cnf", value).cnf.is_some(), "{value}");
-        }
-        for value in ["null", "false", "0", r#""""#, r#""jkt""#, "[]", r#"[{"jkt":"a"}]"#] {
+        let bound = |value| accepts("cnf", value).cnf.unwrap();
+        let jkt = Confirmation { jkt: Some("a".to_owned()), ..Confirmation::default() };
+        let x5t_s256 = Confirmation { x5t_s256: Some("a".to_owned()), ..Confirmation::default() };
+        let unknown = Confirmation { unknown: true, ..Confirmation::default() };
+        assert_eq!(bound(r#"{"jkt":"a"}"#), jkt);
+        assert_eq!(bound(r#"{"x5t#S256":"a"}"#), x5t_s256);
+        assert_eq!(bound(r#"{"new":[{}]}"#), unknown);
+        assert_eq!(bound(r#"{"jkt":"a","new":1}"#), Confirmation { unknown: true, ..jkt });
+        assert_eq!(bound("{}"), Confirmation::default());
+        for value in [
+            r#"{"jkt":null}"#,
+            r#"{"x5t#S256":["a"]}"#,
+            r#"{"jkt":"a","jkt":"a"}"#,
+            "null",
+            "false",
+            "0",
+            r#""""#,
+            r#""jkt""#,
+            "[]",
+            r#"[{"jkt":"a"}]"#,
+        ] {
             refuses("cnf", value);
         }
     }
@@ -391,9 +464,8 @@ mod tests {
             client_id: "orders",
             scope: Some(&scope),
         };
-        let read = |minted: &MintClaims<'_>| {
-            let json = serde_json::to_vec(minted).unwrap();
-            json::from_slice::<AccessTokenClaims>(&json).unwrap()
+        let read = |minted: &MintClaims<'_>| -> AccessTokenClaims<'static> {
+            json::from_str(serde_json::to_string(minted).unwrap().leak()).unwrap()
         };
         assert_eq!(read(&minted), accepts("scope", r#""ledger:read""#));
         minted.scope = None;
