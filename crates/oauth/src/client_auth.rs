@@ -7,9 +7,9 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::bearer::credentials;
 use crate::form;
 use crate::grammar::{GrammarError, deserialize_text};
+use crate::presented::credentials;
 use crate::{ClientId, TokenError, TokenRequest};
 
 /// The way in which a client is registered to authenticate itself, and the only one that is

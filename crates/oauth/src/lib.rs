@@ -16,8 +16,7 @@
 //!   and [`ErrorBody`]: its refusals.
 //! - [`MintClaims`] and [`AccessTokenClaims`], with [`AudienceClaim`] and [`Confirmation`]: an
 //!   access token as it is written and as it is read (RFC 9068).
-//! - [`BearerToken`] and [`Challenge`]: how a token arrives at a service, and how its absence is
-//!   answered (RFC 6750).
+//! - [`PresentedToken`] with its [`TokenScheme`]: how a token arrives at a service (RFC 6750, RFC 9449).
 //! - [`ServerMetadata`] and the paths beside it: what a server publishes about itself (RFC 8414).
 //!
 //! ```
@@ -35,7 +34,7 @@
 //! ```
 
 mod audience_claim;
-mod bearer;
+
 mod claims;
 mod client_auth;
 mod error;
@@ -43,11 +42,11 @@ mod form;
 mod grammar;
 mod id;
 mod metadata;
+mod presented;
 mod scope;
 mod token;
 
 pub use audience_claim::AudienceClaim;
-pub use bearer::{BearerError, BearerToken, Challenge};
 pub use claims::{AccessTokenClaims, Confirmation, MintClaims};
 pub use client_auth::{AuthenticationMethod, PresentedSecret};
 pub use error::{ErrorBody, TokenError};
@@ -57,5 +56,6 @@ pub use metadata::{
     JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, ServerMetadata, TOKEN_PATH, oauth_discovery_url,
     oidc_discovery_url,
 };
+pub use presented::{PresentedToken, PresentedTokenError, TokenScheme};
 pub use scope::{Scope, ScopeSet};
 pub use token::{GrantRequest, TokenRequest, TokenResponse, TokenType};
