@@ -8,7 +8,7 @@ use std::{
 };
 
 use claviger_oauth::{
-    Audience, AuthenticationMethod, BearerToken, ClientId, ErrorBody, Issuer, ScopeSet, ServerMetadata,
+    Audience, AuthenticationMethod, ClientId, ErrorBody, Issuer, PresentedToken, ScopeSet, ServerMetadata,
     TokenResponse, oauth_discovery_url, oidc_discovery_url,
 };
 use reqwest::{RequestBuilder, Response, StatusCode, header, redirect};
@@ -221,7 +221,7 @@ fn unexpected(response: &Response) -> Fault {
 /// Accepts an answer: a token that can be sent, and that allows what was asked for.
 fn grant(response: TokenResponse, scope: &ScopeSet, since: Instant) -> Result<Grant, Fault> {
     let header = Zeroizing::new(format!("Bearer {}", response.access_token));
-    BearerToken::parse([header.as_bytes()]).map_err(|_| MALFORMED)?;
+    PresentedToken::parse([header.as_bytes()]).map_err(|_| MALFORMED)?;
     // RFC 6749 section 5.1: absent means "as asked for".
     if response.scope.is_some_and(|granted| !scope.is_subset(&granted)) {
         return Err(Fault::Refused { code: "invalid_scope".into() });

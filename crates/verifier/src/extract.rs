@@ -1,6 +1,6 @@
 //! Principals in the signatures of axum's handlers.
 
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{any::Any, fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
 use axum::{
     body::Body,
@@ -8,101 +8,64 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::request::Parts;
+use serde::de::DeserializeOwned;
 
-use crate::{Principal, Refusal, RequiredScope, Verifier};
+use crate::{Principal, Refusal, Required, Verifier, answer::Answers};
 
-/// A principal whose token allows the scope that `T` stands for.
+/// A principal that meets what `T` stands for.
 ///
-/// A handler that takes one cannot be reached without the scope, and cannot forget to ask.
-pub struct Scoped<T> {
-    principal: Principal,
-    scope: PhantomData<fn() -> T>,
+/// A handler that takes one cannot be reached without, and cannot forget to ask.
+pub struct Authorized<T, C = ()> {
+    principal: Principal<C>,
+    required: PhantomData<fn() -> T>,
 }
 
-impl<T> Scoped<T> {
+impl<T, C> Authorized<T, C> {
     /// The principal, by value.
     #[must_use]
-    pub fn into_principal(self) -> Principal {
+    pub fn into_principal(self) -> Principal<C> {
         self.principal
     }
 }
 
-impl<T> Deref for Scoped<T> {
-    type Target = Principal;
+impl<T, C> Deref for Authorized<T, C> {
+    type Target = Principal<C>;
 
-    fn deref(&self) -> &Principal {
+    fn deref(&self) -> &Principal<C> {
         &self.principal
     }
 }
 
-impl<T> fmt::Debug for Scoped<T> {
+impl<T, C> fmt::Debug for Authorized<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Scoped").field(&self.principal).finish()
+        f.debug_tuple("Authorized").field(&self.principal).finish()
     }
 }
 
-/// The principal that a request was found to come from. Private, so that nothing else can put one
-/// into a request.
-#[derive(Clone)]
-struct Authenticated {
-    principal: Principal,
-    /// What another verifier has accepted was accepted for another audience.
-    by: Verifier,
+/// A refusal on its way to the caller, in the words of the verifier that refused.
+#[derive(Debug)]
+pub struct Rejection {
+    refusal: Refusal,
+    answers: Arc<Answers>,
 }
 
-impl<S> FromRequestParts<S> for Principal
-where
-    Verifier: FromRef<S>,
-    S: Send + Sync,
-{
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let verifier = Verifier::from_ref(state);
-        match parts.extensions.get::<Authenticated>() {
-            Some(known) if known.by.is_clone_of(&verifier) => return Ok(known.principal.clone()),
-            _ => {}
-        }
-        let principal = verifier.authenticate(&parts.headers).await?;
-        parts.extensions.insert(Authenticated { principal: principal.clone(), by: verifier });
-        Ok(principal)
+impl Rejection {
+    pub(crate) fn new(verifier: &Verifier, refusal: Refusal) -> Self {
+        Self { refusal, answers: Arc::clone(verifier.answers()) }
     }
 }
 
-/// For routes that are open to all and know their friends: only a request without a token is
-/// `None`. A bad token is refused here as everywhere, or a client would not learn that its has
-/// expired.
-impl<S> OptionalFromRequestParts<S> for Principal
-where
-    Verifier: FromRef<S>,
-    S: Send + Sync,
-{
-    type Rejection = Refusal;
+impl Deref for Rejection {
+    type Target = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Refusal> {
-        match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
-            Ok(principal) => Ok(Some(principal)),
-            Err(Refusal::NoToken) => Ok(None),
-            Err(refusal) => Err(refusal),
-        }
+    fn deref(&self) -> &Refusal {
+        &self.refusal
     }
 }
 
-impl<S, T> FromRequestParts<S> for Scoped<T>
-where
-    Verifier: FromRef<S>,
-    S: Send + Sync,
-    T: RequiredScope,
-{
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let principal = <Principal as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        // Asked twice, so that only a refusal pays for a `Scope` of its own.
-        if !principal.has_scope(T::SCOPE.as_str()) {
-            principal.require(&T::SCOPE.into())?;
-        }
-        Ok(Self { principal, scope: PhantomData })
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        self.answers.answer(&self.refusal).map(Body::from)
     }
 }
 
@@ -110,4 +73,66 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         self.response().map(Body::from)
     }
+}
+
+impl<S, C> FromRequestParts<S> for Principal<C>
+where
+    Verifier: FromRef<S>,
+    S: Send + Sync,
+    C: DeserializeOwned + Send + 'static,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let verifier = Verifier::from_ref(state);
+        let principal = verifier.authenticate_once(parts).await;
+        principal.and_then(typed).map_err(|refusal| Rejection::new(&verifier, refusal))
+    }
+}
+
+/// For routes that are open to all and know their friends: only a request without a token is
+/// `None`. A bad token is refused here as everywhere, or a client would not learn that its has
+/// expired.
+impl<S, C> OptionalFromRequestParts<S> for Principal<C>
+where
+    Verifier: FromRef<S>,
+    S: Send + Sync,
+    C: DeserializeOwned + Send + 'static,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
+        match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
+            Ok(principal) => Ok(Some(principal)),
+            Err(rejection) if *rejection == Refusal::NoToken => Ok(None),
+            Err(rejection) => Err(rejection),
+        }
+    }
+}
+
+impl<S, T, C> FromRequestParts<S> for Authorized<T, C>
+where
+    Verifier: FromRef<S>,
+    S: Send + Sync,
+    T: Required,
+    C: DeserializeOwned + Send + 'static,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let principal = <Principal<C> as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let checked = T::check(&principal);
+        checked.map_err(|refusal| Rejection::new(&Verifier::from_ref(state), refusal))?;
+        Ok(Self { principal, required: PhantomData })
+    }
+}
+
+/// Most handlers read no claims of their own, and the payload is not read a second time for them.
+fn typed<C: DeserializeOwned + 'static>(principal: Principal) -> Result<Principal<C>, Refusal> {
+    let mut principal = Some(principal);
+    let untyped: &mut dyn Any = &mut principal;
+    if let Some(untyped) = untyped.downcast_mut::<Option<Principal<C>>>() {
+        return Ok(untyped.take().expect("it was put in three lines above"));
+    }
+    principal.expect("nobody took it").with_claims()
 }

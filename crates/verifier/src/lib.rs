@@ -4,7 +4,7 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use claviger_verifier::{Principal, Scoped, Verifier, health, required_scope};
+//! use claviger_verifier::{Authorized, Principal, Verifier, health, required_scope};
 //!
 //! required_scope!(pub OrdersRead = "orders:read");
 //!
@@ -12,7 +12,7 @@
 //!     principal.sub().to_owned()
 //! }
 //!
-//! async fn orders(caller: Scoped<OrdersRead>) -> String {
+//! async fn orders(caller: Authorized<OrdersRead>) -> String {
 //!     format!("the orders of {}", caller.sub())
 //! }
 //!
@@ -36,33 +36,41 @@
 //! 3. kind, algorithm and signature, then the claims, unambiguous and of the right types;
 //! 4. issuer, audience and times against this service's configuration (`profile`), which makes a
 //!    [`Principal`];
-//! 5. its scopes: [`Principal::require`], or [`Scoped`] in a handler's signature.
+//! 5. its scopes: [`Principal::require`], or [`Authorized`] in a handler's signature.
 //!
 //! Every refusal is a [`Refusal`]: it has a [`reason`](Refusal::reason) for logs and metrics, and an
 //! answer for the caller that does not tell it.
 //!
 //! The feature `axum` (on by default) has the extractors, the answers and [`health`].
 
+mod answer;
+mod builder;
+mod dialect;
 #[cfg(feature = "axum")]
 mod extract;
+mod foreign;
 #[cfg(feature = "axum")]
 mod health;
 mod principal;
 mod profile;
 mod refusal;
-mod scope;
+mod requirement;
+mod trusted;
 mod verifier;
 
+pub use answer::AnswerBody;
+pub use builder::{BuildError, VerifierBuilder};
 pub use claviger_jose::{Clock, JwsError, NumericDate};
 pub use claviger_jwks_client::{
     BuildError as KeysBuildError, JwksClient, JwksClientBuilder, Status as KeysStatus, Timing, TimingError,
 };
 pub use claviger_oauth::{AudienceClaim, GrammarError, Scope, ScopeSet};
 #[cfg(feature = "axum")]
-pub use extract::Scoped;
+pub use extract::{Authorized, Rejection};
 #[cfg(feature = "axum")]
 pub use health::health;
 pub use principal::Principal;
-pub use refusal::{Refusal, TokenFault};
-pub use scope::{RequiredScope, StaticScope};
-pub use verifier::{BuildError, Verifier, VerifierBuilder};
+pub use refusal::{ProofFault, Refusal, TokenFault};
+pub use requirement::{Required, Requirement, StaticScope};
+pub use trusted::TrustedIssuer;
+pub use verifier::Verifier;

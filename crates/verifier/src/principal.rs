@@ -1,73 +1,161 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc, time::Duration};
 
-use claviger_jose::{NumericDate, Verified};
-use claviger_oauth::{AccessTokenClaims, AudienceClaim, Scope, ScopeSet};
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use claviger_jose::{NumericDate, VerifiedPayload};
+use claviger_oauth::{AccessTokenClaims, AudienceClaim, Confirmation, Scope, ScopeSet};
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
+use serde_json::Value;
 use tracing::info;
 
-use crate::Refusal;
+use crate::{Refusal, Requirement, TokenFault, profile::Profile};
 
 /// Who calls, proven: the claims of a token that was verified and accepted.
 ///
 /// A principal is the pair of [`iss`](Self::iss) and [`sub`](Self::sub): another issuer may use the
-/// same subjects for other people. Clones share the claims.
+/// same subjects for other people. Clones share the claims. `C` is what a service reads of the claims
+/// besides those that have methods here: see [`claims`](Self::claims).
 ///
 /// As JSON it is an object of `iss`, `sub`, `client_id`, `scope` and `exp`.
-#[derive(Clone, Debug)]
-pub struct Principal(Arc<AccessTokenClaims>);
+#[derive(Clone)]
+pub struct Principal<C = ()> {
+    token: Arc<AcceptedToken>,
+    claims: C,
+}
+
+/// What an accepted token says.
+pub(crate) struct AcceptedToken {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) claims: OwnedClaims,
+    /// Where this issuer's roles stand.
+    pub(crate) roles: &'static [&'static [&'static str]],
+    pub(crate) payload: VerifiedPayload,
+    pub(crate) accepted_at: NumericDate,
+}
+
+/// The claims that every principal has, without `iss`, which the verifier has already.
+pub(crate) struct OwnedClaims {
+    pub(crate) sub: String,
+    pub(crate) aud: AudienceClaim,
+    pub(crate) exp: NumericDate,
+    pub(crate) iat: NumericDate,
+    pub(crate) jti: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) scope: Option<ScopeSet>,
+    pub(crate) cnf: Option<Confirmation>,
+    pub(crate) auth_time: Option<NumericDate>,
+    pub(crate) acr: Option<String>,
+}
+
+impl From<AccessTokenClaims<'_>> for OwnedClaims {
+    fn from(claims: AccessTokenClaims<'_>) -> Self {
+        let AccessTokenClaims {
+            iss: _,
+            sub,
+            aud,
+            exp,
+            iat,
+            nbf: _,
+            jti,
+            client_id,
+            scope,
+            cnf,
+            auth_time,
+            acr,
+        } = claims;
+        Self { sub, aud, exp, iat, jti, client_id, scope, cnf, auth_time, acr }
+    }
+}
 
 impl Principal {
     /// Only the profile, which has accepted the claims, makes one.
-    pub(crate) fn new(accepted: Verified<AccessTokenClaims>) -> Self {
-        Self(Arc::new(accepted.into_inner()))
+    pub(crate) fn new(
+        profile: &Profile,
+        claims: OwnedClaims,
+        payload: VerifiedPayload,
+        accepted_at: NumericDate,
+    ) -> Self {
+        let (issuer, roles) = (Arc::clone(&profile.issuer), profile.dialect.roles);
+        Self::of(AcceptedToken { issuer, claims, roles, payload, accepted_at })
     }
 
+    pub(crate) fn of(token: AcceptedToken) -> Self {
+        Self { token: Arc::new(token), claims: () }
+    }
+
+    /// The same caller with claims of the service's own.
+    ///
+    /// # Errors
+    /// [`TokenFault::UnexpectedClaims`] if the token does not have them, or not like this.
+    pub fn with_claims<C: DeserializeOwned>(self) -> Result<Principal<C>, Refusal> {
+        let claims = claviger_jose::json::from_str(self.token.payload.as_str());
+        let claims = claims.map_err(|_| {
+            let fault = TokenFault::UnexpectedClaims;
+            info!(reason = fault.code(), client_id = ?self.client_id(), "a good token is refused");
+            Refusal::InvalidToken(fault)
+        })?;
+        Ok(Principal { token: self.token, claims })
+    }
+}
+
+impl<C> Principal<C> {
     /// The issuer that vouches for the subject.
     #[must_use]
     pub fn iss(&self) -> &str {
-        &self.0.iss
+        &self.token.issuer
     }
 
     /// Whom the token speaks for, unique within [`iss`](Self::iss).
     #[must_use]
     pub fn sub(&self) -> &str {
-        &self.0.sub
+        &self.token.claims.sub
     }
 
-    /// The client that the token was issued to: the program that calls.
+    /// The client that the token was issued to: the program that calls. Where an issuer does not say, it is
+    /// the subject.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        &self.0.client_id
+        &self.token.claims.client_id
     }
 
     /// What the token allows; `None` if it names no scope, which allows nothing that needs one.
     #[must_use]
     pub fn scope(&self) -> Option<&ScopeSet> {
-        self.0.scope.as_ref()
+        self.token.claims.scope.as_ref()
     }
 
     /// The services that the token is for; this one is among them.
     #[must_use]
     pub fn audience(&self) -> &AudienceClaim {
-        &self.0.aud
+        &self.token.claims.aud
     }
 
     /// When the token ends.
     #[must_use]
     pub fn exp(&self) -> NumericDate {
-        self.0.exp
+        self.token.claims.exp
     }
 
     /// When the token was issued.
     #[must_use]
     pub fn iat(&self) -> NumericDate {
-        self.0.iat
+        self.token.claims.iat
     }
 
-    /// The name of this very token, for an audit log.
+    /// The name of this very token, for an audit log. Every RFC 9068 token has one.
     #[must_use]
-    pub fn jti(&self) -> &str {
-        &self.0.jti
+    pub fn jti(&self) -> Option<&str> {
+        self.token.claims.jti.as_deref()
+    }
+
+    /// When the subject last authenticated in person, if the token says so.
+    #[must_use]
+    pub fn auth_time(&self) -> Option<NumericDate> {
+        self.token.claims.auth_time
+    }
+
+    /// How strongly the subject authenticated, in the words of the issuer.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.token.claims.acr.as_deref()
     }
 
     /// Whether the subject is a service acting for itself, by the prefix that our issuer gives it.
@@ -82,21 +170,88 @@ impl Principal {
         self.scope().is_some_and(|held| held.contains(scope))
     }
 
+    /// Whether the subject has this role: `roles` in this house, and where else their issuer writes them.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        let Ok(claims) = self.payload() else {
+            return false;
+        };
+        let at = |path: &[&str]| path.iter().try_fold(&claims, |claims, name| claims.get(name));
+        let held = self.token.roles.iter().filter_map(|path| at(path)?.as_array());
+        held.flatten().any(|held| held.as_str() == Some(role))
+    }
+
+    /// The claims that the service has declared as `C`.
+    pub fn claims(&self) -> &C {
+        &self.claims
+    }
+
+    /// Any claim of the token, by name; `None` if it is absent or no `T`.
+    ///
+    /// The payload is read again each time. What a service asks for always belongs into a type of its own:
+    /// see [`with_claims`](Principal::with_claims).
+    #[must_use]
+    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_value(self.payload().ok()?.get_mut(name)?.take()).ok()
+    }
+
     /// Goes on only if the token allows this scope.
     ///
     /// # Errors
     /// [`Refusal::InsufficientScope`].
-    pub fn require(&self, scope: &Scope) -> Result<(), Refusal> {
+    pub fn require_scope(&self, scope: &Scope) -> Result<(), Refusal> {
         if self.has_scope(scope.as_str()) {
-            return Ok(());
+            Ok(())
+        } else {
+            Err(self.refused(Refusal::InsufficientScope(scope.clone())))
         }
-        let refusal = Refusal::InsufficientScope(scope.clone());
-        info!(reason = refusal.reason(), %scope, client_id = ?self.client_id(), "a good token is refused");
-        Err(refusal)
+    }
+
+    /// Goes on only if the caller meets the requirement.
+    ///
+    /// # Errors
+    /// The refusal that belongs to it.
+    pub fn require(&self, requirement: &Requirement) -> Result<(), Refusal> {
+        requirement.check(self).map_err(|refusal| self.refused(refusal))
+    }
+
+    /// How long ago the subject authenticated in person, when the token was accepted.
+    pub(crate) fn authenticated_ago(&self) -> Option<Duration> {
+        self.auth_time().map(|at| self.token.accepted_at.since(at))
+    }
+
+    /// What binds the token to its holder.
+    pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
+        self.token.claims.cnf.as_ref()
+    }
+
+    /// Whoever stole it could use it, if the proof that it asks for were not asked for.
+    pub(crate) fn refuse_bound(&self) -> Result<(), TokenFault> {
+        if self.confirmation().is_some() { Err(TokenFault::SenderConstrained) } else { Ok(()) }
+    }
+
+    fn payload(&self) -> serde_json::Result<Value> {
+        serde_json::from_str(self.token.payload.as_str())
+    }
+
+    fn refused(&self, refusal: Refusal) -> Refusal {
+        info!(reason = refusal.reason(), client_id = ?self.client_id(), "a good token is refused");
+        refusal
     }
 }
 
-impl Serialize for Principal {
+impl<C> fmt::Debug for Principal<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("iss", &self.iss())
+            .field("sub", &self.sub())
+            .field("client_id", &self.client_id())
+            .field("scope", &self.scope())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C> Serialize for Principal<C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_struct("Principal", 5)?;
         object.serialize_field("iss", self.iss())?;

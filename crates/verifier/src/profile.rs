@@ -1,40 +1,41 @@
 //! Which verified tokens a service accepts (RFC 9068 section 4): a pure decision over claims,
 //! configuration and time.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use claviger_jose::{NumericDate, Verified};
-use claviger_oauth::{AccessTokenClaims, Audience};
+use claviger_jose::{NumericDate, VerifiedPayload};
+use claviger_oauth::AccessTokenClaims;
 
-use crate::{Principal, TokenFault};
+use crate::{Principal, TokenFault, dialect::Dialect};
 
-/// Whom a service trusts, who it is, and how it reads times.
+/// Whom a service trusts, who it is there, and how it reads times.
 #[derive(Debug)]
 pub(crate) struct Profile {
     /// Compared byte for byte: no normalisation makes one issuer pass for another.
-    pub(crate) issuer: Box<str>,
-    pub(crate) audience: Audience,
+    pub(crate) issuer: Arc<str>,
+    pub(crate) audience: Box<str>,
     /// How far clocks may be apart.
     pub(crate) leeway: Duration,
     /// The longest lifetime: a stolen key cannot mint a token that outlives its discovery by years.
     pub(crate) max_lifetime: Duration,
+    pub(crate) dialect: &'static Dialect,
 }
 
 impl Profile {
-    pub(crate) fn accept(
-        &self,
-        claims: Verified<AccessTokenClaims>,
-        now: NumericDate,
-    ) -> Result<Principal, TokenFault> {
+    /// A token that is bound to a key of its holder is accepted here as it is; whoever has seen the request
+    /// decides whether the possession was proven.
+    pub(crate) fn accept(&self, payload: VerifiedPayload, now: NumericDate) -> Result<Principal, TokenFault> {
+        let claims = self.dialect.read(&payload)?;
+        self.check(&claims, now)?;
+        Ok(Principal::new(self, claims.into(), payload, now))
+    }
+
+    fn check(&self, claims: &AccessTokenClaims<'_>, now: NumericDate) -> Result<(), TokenFault> {
         if *claims.iss != *self.issuer {
             return Err(TokenFault::Issuer);
         }
-        if !claims.aud.contains(self.audience.as_str()) {
+        if !claims.aud.contains(&self.audience) {
             return Err(TokenFault::Audience);
-        }
-        // Whoever stole it could use it here, if the proof that it asks for is not asked for.
-        if claims.cnf.is_some() {
-            return Err(TokenFault::SenderConstrained);
         }
         if claims.exp <= claims.iat || claims.exp.since(claims.iat) > self.max_lifetime {
             return Err(TokenFault::Lifetime);
@@ -49,7 +50,7 @@ impl Profile {
         if now >= claims.exp + self.leeway {
             return Err(TokenFault::Expired);
         }
-        Ok(Principal::new(claims))
+        Ok(())
     }
 }
 
@@ -60,6 +61,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::dialect::HOUSE;
 
     const IAT: u64 = 1_700_000_000;
     const EXP: u64 = IAT + 300;
@@ -68,9 +70,10 @@ mod tests {
     fn profile() -> Profile {
         Profile {
             issuer: "https://id.fleet.test".into(),
-            audience: "https://orders.fleet.test".parse().unwrap(),
+            audience: "https://orders.fleet.test".into(),
             leeway: Duration::from_secs(LEEWAY),
             max_lifetime: Duration::from_hours(1),
+            dialect: &HOUSE,
         }
     }
 
@@ -84,8 +87,9 @@ mod tests {
         let key = TestKey::es256();
         let token = key.access_token(&claims);
         let jws = UnverifiedJws::parse(&token).unwrap();
-        let verified = key.jwk().verifying_key().unwrap().verify(&jws).unwrap();
-        let verdict = profile().accept(verified, NumericDate::from_secs(now)).map(drop);
+        let payload = key.jwk().verifying_key().unwrap().verify_payload(&jws, &HOUSE.header_rules()).unwrap();
+        let verdict = profile().accept(payload, NumericDate::from_secs(now));
+        let verdict = verdict.and_then(|principal| principal.refuse_bound());
         assert_eq!(verdict, expected, "{changes} at {now}");
     }
 

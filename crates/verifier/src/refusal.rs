@@ -2,8 +2,13 @@ use std::time::Duration;
 
 use claviger_jose::JwsError;
 use claviger_jwks_client::KeyError;
-use claviger_oauth::{BearerError, Challenge, Scope};
-use http::{HeaderValue, Response, StatusCode, header};
+use claviger_oauth::{PresentedTokenError, Scope};
+use http::Response;
+
+use crate::{
+    Requirement,
+    answer::{AnswerBody, Answers},
+};
 
 /// Why a request is refused.
 ///
@@ -12,11 +17,11 @@ use http::{HeaderValue, Response, StatusCode, header};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The request has no bearer token: 401 with a bare challenge.
-    #[error("no bearer token")]
+    /// The request has no token: 401 with a bare challenge.
+    #[error("no access token")]
     NoToken,
-    /// The request has more than one Authorization header: 400.
-    #[error("more than one Authorization header")]
+    /// The request has more than one token, or place for one: 400.
+    #[error("more than one access token")]
     RepeatedToken,
     /// The token is not accepted: 401 `invalid_token`.
     #[error("the token is not accepted: {0}")]
@@ -24,6 +29,26 @@ pub enum Refusal {
     /// The token is good and lacks this scope: 403 `insufficient_scope`.
     #[error("the token lacks the scope {0}")]
     InsufficientScope(Scope),
+    /// The token is good and its subject lacks a role or a claim: 403 `insufficient_scope`.
+    #[error("the caller may not: {}", .0.code())]
+    Forbidden(Requirement),
+    /// The token is good and the authentication behind it too old or too weak: 401
+    /// `insufficient_user_authentication` (RFC 9470).
+    #[error("a stronger authentication is needed: {}", .0.code())]
+    StepUp(Requirement),
+    /// The token is bound to a key of its holder, and the proof beside it is not accepted: 401
+    /// `invalid_dpop_proof` (RFC 9449 section 7.1).
+    #[error("the proof of possession is not accepted: {0}")]
+    InvalidProof(ProofFault),
+    /// The token came in a cookie, and nothing shows that the site's own page sent it: 403.
+    #[error("a request from another site")]
+    CrossSite,
+    /// Too many tokens that may be used once are remembered already: 503.
+    #[error("too many tokens to remember")]
+    Busy {
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
     /// The token may be good, but there is no key set to say so: 503.
     #[error("the key set of the issuer is unavailable")]
     KeysUnavailable {
@@ -45,9 +70,21 @@ pub enum TokenFault {
     /// The issuer has no such key.
     #[error("a kid that the issuer does not publish")]
     UnknownKid,
+    /// It names an issuer that is not trusted. Nobody has looked at its signature.
+    #[error("an issuer that is not trusted")]
+    UntrustedIssuer,
     /// It is from another issuer.
     #[error("another issuer")]
     Issuer,
+    /// It is signed, but another kind of token of its issuer.
+    #[error("no access token")]
+    NoAccessToken,
+    /// It lacks claims that this service requires, or has them in another form.
+    #[error("not the claims that this service reads")]
+    UnexpectedClaims,
+    /// It may be used once, and was.
+    #[error("used already")]
+    Used,
     /// It is for another service.
     #[error("another audience")]
     Audience,
@@ -68,6 +105,30 @@ pub enum TokenFault {
     Expired,
 }
 
+/// What is wrong with a proof of possession.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofFault {
+    /// There is none, or more than one.
+    #[error("not exactly one proof")]
+    NotOne,
+    /// Its form, header, key, signature or claims are at fault.
+    #[error("malformed, or not signed by its key")]
+    Malformed,
+    /// It is for another method or URL.
+    #[error("for another request")]
+    OtherRequest,
+    /// It is for another access token, or from another key than the one that the token is bound to.
+    #[error("for another token or from another key")]
+    OtherToken,
+    /// It is too old, or from the future.
+    #[error("not from now")]
+    Stale,
+    /// It was seen before.
+    #[error("seen before")]
+    Replayed,
+}
+
 impl Refusal {
     /// A stable code for logs and metrics, from a bounded set; nothing of the request is in it.
     #[must_use]
@@ -77,50 +138,34 @@ impl Refusal {
             Self::RepeatedToken => "repeated_token",
             Self::InvalidToken(fault) => fault.code(),
             Self::InsufficientScope(_) => "insufficient_scope",
+            Self::Forbidden(requirement) | Self::StepUp(requirement) => requirement.code(),
+            Self::InvalidProof(fault) => fault.code(),
+            Self::CrossSite => "cross_site",
+            Self::Busy { .. } => "busy",
             Self::KeysUnavailable { .. } => "keys_unavailable",
         }
     }
 
-    /// What the caller is answered, in HTTP (RFC 6750 section 3). The bodies are constants.
+    /// What the caller is answered, in HTTP (RFC 6750 section 3), by a verifier that has nothing to add. The
+    /// bodies are constants.
     #[must_use]
-    pub fn response(&self) -> Response<&'static str> {
-        match self {
-            Self::NoToken => challenge(&Challenge::Bare, ""),
-            Self::RepeatedToken => challenge(&Challenge::InvalidRequest, r#"{"error":"invalid_request"}"#),
-            Self::InvalidToken(_) => challenge(&Challenge::InvalidToken, r#"{"error":"invalid_token"}"#),
-            Self::InsufficientScope(scope) => {
-                let scope = Challenge::InsufficientScope(scope.clone());
-                challenge(&scope, r#"{"error":"insufficient_scope"}"#)
-            }
-            Self::KeysUnavailable { retry_after } => unavailable(*retry_after),
-        }
+    pub fn response(&self) -> Response<AnswerBody> {
+        Answers::default().answer(self)
     }
 }
 
-fn challenge(challenge: &Challenge, body: &'static str) -> Response<&'static str> {
-    let mut response = Response::new(body);
-    *response.status_mut() =
-        StatusCode::from_u16(challenge.status()).expect("a challenge has a status of HTTP");
-    let value = HeaderValue::try_from(challenge.to_string()).expect("a challenge is visible ASCII");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
-    declare_json(&mut response);
-    response
-}
-
-fn unavailable(retry_after: Duration) -> Response<&'static str> {
-    let mut response = Response::new(r#"{"error":"temporarily_unavailable"}"#);
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let seconds = retry_after.as_millis().div_ceil(1000).clamp(1, 3600);
-    let seconds = HeaderValue::try_from(seconds.to_string()).expect("digits are visible ASCII");
-    response.headers_mut().insert(header::RETRY_AFTER, seconds);
-    declare_json(&mut response);
-    response
-}
-
-fn declare_json(response: &mut Response<&'static str>) {
-    if !response.body().is_empty() {
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
+impl ProofFault {
+    /// The stable code of the fault.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotOne => "proof_not_one",
+            Self::Malformed => "proof_malformed",
+            Self::OtherRequest => "proof_other_request",
+            Self::OtherToken => "proof_other_token",
+            Self::Stale => "proof_stale",
+            Self::Replayed => "proof_replayed",
+        }
     }
 }
 
@@ -141,7 +186,11 @@ impl TokenFault {
             Self::Jws(JwsError::MalformedPayload) => "malformed_claims",
             Self::Jws(_) => "malformed_jws",
             Self::UnknownKid => "unknown_kid",
+            Self::UntrustedIssuer => "untrusted_issuer",
             Self::Issuer => "wrong_issuer",
+            Self::NoAccessToken => "no_access_token",
+            Self::UnexpectedClaims => "unexpected_claims",
+            Self::Used => "used",
             Self::Audience => "wrong_audience",
             Self::SenderConstrained => "sender_constrained",
             Self::Lifetime => "lifetime",
@@ -155,18 +204,18 @@ impl TokenFault {
     /// anybody's invention.
     pub(crate) const fn is_signed(self) -> bool {
         match self {
-            Self::Malformed | Self::UnknownKid => false,
+            Self::Malformed | Self::UnknownKid | Self::UntrustedIssuer => false,
             Self::Jws(error) => matches!(error, JwsError::MalformedPayload),
             _ => true,
         }
     }
 }
 
-impl From<BearerError> for Refusal {
-    fn from(error: BearerError) -> Self {
+impl From<PresentedTokenError> for Refusal {
+    fn from(error: PresentedTokenError) -> Self {
         match error {
-            BearerError::Missing => Self::NoToken,
-            BearerError::Repeated => Self::RepeatedToken,
+            PresentedTokenError::Missing => Self::NoToken,
+            PresentedTokenError::Repeated => Self::RepeatedToken,
             _ => Self::InvalidToken(TokenFault::Malformed),
         }
     }

@@ -19,7 +19,7 @@ use axum::{
 };
 use claviger_testkit::{Fault, TestIssuer, TestKey};
 use claviger_verifier::{
-    BuildError, Clock, JwksClient, NumericDate, Principal, Refusal, Scoped, Timing, Verifier, health,
+    Authorized, BuildError, Clock, JwksClient, NumericDate, Principal, Refusal, Timing, Verifier, health,
     required_scope,
 };
 use tower::ServiceExt;
@@ -56,7 +56,7 @@ impl Service {
         let app = Router::new()
             .route("/whoami", get(async |principal: Principal| Json(principal)))
             .route("/open", get(async |principal: Option<Principal>| Json(principal)))
-            .route("/orders", get(async |caller: Scoped<OrdersRead>| caller.sub().to_owned()))
+            .route("/orders", get(async |caller: Authorized<OrdersRead>| caller.sub().to_owned()))
             .with_state(verifier.clone())
             .merge(health(&verifier));
         Self { issuer, verifier, app }
@@ -245,7 +245,7 @@ async fn a_request_is_verified_once_for_each_verifier() {
         let principal =
             <Principal as FromRequestParts<_>>::from_request_parts(&mut parts, &orders).await.unwrap();
         assert_eq!(principal.sub(), "client:test-client");
-        let refusal = Scoped::<OrdersRead>::from_request_parts(&mut parts, &orders).await.unwrap_err();
+        let refusal = Authorized::<OrdersRead>::from_request_parts(&mut parts, &orders).await.unwrap_err();
         assert_eq!(refusal.reason(), "insufficient_scope");
     }
     assert_eq!(meter.reads.load(SeqCst), 1);

@@ -70,7 +70,7 @@ async fn a_log_names_the_reason_and_nothing_of_the_token() {
     let good = issuer.token(ORDERS).scope("canary").sign(key);
     let scope: Scope = "orders:read".parse().unwrap();
     let principal = verifier.verify(&good).await.unwrap();
-    reasons.push(principal.require(&scope).unwrap_err().reason());
+    reasons.push(principal.require_scope(&scope).unwrap_err().reason());
 
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for reason in reasons {

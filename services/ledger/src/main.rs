@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use axum::extract::{FromRef, State};
 use axum::{Json, Router, http::StatusCode, routing::get};
 use clap::Parser;
-use claviger_verifier::{Principal, Scoped, Verifier, health, required_scope};
+use claviger_verifier::{Authorized, Principal, Verifier, health, required_scope};
 use serde::{Deserialize, Serialize};
 use tokio::signal::{ctrl_c, unix};
 
@@ -77,13 +77,16 @@ struct Entry {
     posted_by: String,
 }
 
-async fn read_entries(_: Scoped<LedgerRead>, State(Ledger(_, entries)): State<Ledger>) -> Json<Vec<Entry>> {
+async fn read_entries(
+    _: Authorized<LedgerRead>,
+    State(Ledger(_, entries)): State<Ledger>,
+) -> Json<Vec<Entry>> {
     Json(entries.lines())
 }
 
 /// The caller stands before the body: who may not post is not listened to.
 async fn post_entry(
-    caller: Scoped<LedgerPost>,
+    caller: Authorized<LedgerPost>,
     State(Ledger(_, entries)): State<Ledger>,
     Json(NewEntry { order, amount }): Json<NewEntry>,
 ) -> Result<(StatusCode, Json<Entry>), (StatusCode, String)> {

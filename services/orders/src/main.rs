@@ -6,7 +6,7 @@ use axum::extract::{FromRef, State};
 use axum::{Json, Router, http::StatusCode, routing::get};
 use clap::Parser;
 use claviger_token_source::{Audience, ScopeSet, TokenSource};
-use claviger_verifier::{Principal, Scoped, Verifier, health, required_scope};
+use claviger_verifier::{Authorized, Principal, Verifier, health, required_scope};
 use reqwest::{Client, Response, redirect::Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -114,13 +114,13 @@ struct Order {
     ordered_by: String,
 }
 
-async fn read_orders(_: Scoped<OrdersRead>, State(orders): State<Orders>) -> Json<Vec<Order>> {
+async fn read_orders(_: Authorized<OrdersRead>, State(orders): State<Orders>) -> Json<Vec<Order>> {
     Json(orders.book.lines())
 }
 
 /// The caller stands before the body: who may not order is not listened to.
 async fn post_order(
-    caller: Scoped<OrdersWrite>,
+    caller: Authorized<OrdersWrite>,
     State(orders): State<Orders>,
     Json(NewOrder { item, amount }): Json<NewOrder>,
 ) -> Result<(StatusCode, Json<Order>), (StatusCode, String)> {

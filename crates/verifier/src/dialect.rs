@@ -1,0 +1,154 @@
+//! How issuers write their access tokens, and what a verifier reads from each.
+//!
+//! RFC 9068 is this house's way and that of a growing number of issuers; the others are one row each.
+
+use std::{borrow::Cow, time::Duration};
+
+use claviger_jose::{HeaderRules, JwsError, Typ, VerifiedPayload};
+use claviger_oauth::{AccessTokenClaims, ScopeSet};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::TokenFault;
+
+/// One issuer's way to write access tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dialect {
+    /// Kinds that the header may declare.
+    pub(crate) typ: &'static [Typ],
+    /// Whether the header may declare none.
+    pub(crate) untyped: bool,
+    /// Whether keys have names that are no thumbprints, and claims are read by the names below.
+    pub(crate) foreign: bool,
+    /// Where the audience stands.
+    pub(crate) audience: &'static str,
+    /// Where the client stands: the first of these that is there.
+    pub(crate) client_id: &'static [&'static str],
+    /// Where the token's name stands.
+    pub(crate) jti: &'static [&'static str],
+    /// Where the scopes stand, as a list with spaces or an array.
+    pub(crate) scope: &'static [&'static str],
+    /// Where roles stand: paths of member names.
+    pub(crate) roles: &'static [&'static [&'static str]],
+    /// A claim that only access tokens have, or have with this value: an ID token must not pass for one
+    /// where the header does not tell them apart.
+    pub(crate) mark: Option<Mark>,
+    /// The longest lifetime that the issuer can be set to.
+    pub(crate) max_lifetime: Duration,
+}
+
+/// What tells an access token from other tokens of the issuer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mark {
+    /// The claim is there.
+    Present(&'static str),
+    /// The client is named.
+    Client,
+    /// The claim has this value.
+    Is(&'static str, &'static str),
+}
+
+/// RFC 9068, and keys that are named by their thumbprints.
+pub(crate) static HOUSE: Dialect = Dialect {
+    typ: &[Typ::AtJwt],
+    untyped: false,
+    foreign: false,
+    audience: "aud",
+    client_id: &["client_id"],
+    jti: &["jti"],
+    scope: &["scope"],
+    roles: &[&["roles"]],
+    mark: None,
+    max_lifetime: Duration::from_hours(1),
+};
+
+impl Dialect {
+    /// The headers that are taken.
+    pub(crate) fn header_rules(&self) -> HeaderRules {
+        let typ = self.typ.iter().copied();
+        let rules = match self.typ {
+            [typ] if !self.foreign => HeaderRules::of(*typ),
+            _ => HeaderRules::foreign(typ),
+        };
+        if self.untyped { rules.or_untyped() } else { rules }
+    }
+
+    /// Reads the claims, whatever they are called.
+    pub(crate) fn read<'p>(&self, payload: &'p VerifiedPayload) -> Result<AccessTokenClaims<'p>, TokenFault> {
+        if !self.foreign {
+            return Ok(payload.read::<AccessTokenClaims<'p>>()?.into_inner());
+        }
+        let claims = payload.read::<Map<String, Value>>()?.into_inner();
+        self.check_mark(&claims)?;
+        self.translate(claims).ok_or(TokenFault::Jws(JwsError::MalformedPayload))
+    }
+
+    fn check_mark(&self, claims: &Map<String, Value>) -> Result<(), TokenFault> {
+        let marked = match self.mark {
+            None => true,
+            Some(Mark::Present(name)) => claims.contains_key(name),
+            Some(Mark::Client) => self.client_id.iter().any(|name| claims.contains_key(*name)),
+            Some(Mark::Is(name, value)) => claims.get(name).and_then(Value::as_str) == Some(value),
+        };
+        if marked { Ok(()) } else { Err(TokenFault::NoAccessToken) }
+    }
+
+    /// `None` for a claim that is missing, empty or of another type, as in RFC 9068: `null` is no absence.
+    fn translate(&self, mut claims: Map<String, Value>) -> Option<AccessTokenClaims<'static>> {
+        let aud = serde_json::from_value(claims.get(self.audience)?.clone()).ok()?;
+        let sub: String = required(&mut claims, "sub")?;
+        let client_id = named(&mut claims, self.client_id)?;
+        Some(AccessTokenClaims {
+            iss: Cow::Owned(required(&mut claims, "iss")?),
+            aud,
+            exp: required(&mut claims, "exp")?,
+            iat: required(&mut claims, "iat")?,
+            nbf: optional(&mut claims, "nbf")?,
+            jti: named(&mut claims, self.jti)?,
+            client_id: client_id.unwrap_or_else(|| sub.clone()),
+            sub: Some(sub).filter(|sub| !sub.is_empty())?,
+            scope: match self.scope.iter().find_map(|name| claims.remove(*name)) {
+                Some(scope) => Some(scope_set(scope)?),
+                None => None,
+            },
+            cnf: optional(&mut claims, "cnf")?,
+            auth_time: optional(&mut claims, "auth_time")?,
+            acr: optional(&mut claims, "acr")?,
+        })
+    }
+}
+
+fn required<T: DeserializeOwned>(claims: &mut Map<String, Value>, name: &str) -> Option<T> {
+    serde_json::from_value(claims.remove(name)?).ok()
+}
+
+/// `Some(None)` if it is absent, `None` if it is of another type.
+#[expect(clippy::option_option, reason = "the outer one is the failure, to be passed on by `?`")]
+fn optional<T: DeserializeOwned>(claims: &mut Map<String, Value>, name: &str) -> Option<Option<T>> {
+    match claims.remove(name) {
+        None => Some(None),
+        Some(value) => serde_json::from_value(value).ok().map(Some),
+    }
+}
+
+/// The first of these names that is there, and says something.
+#[expect(clippy::option_option, reason = "the outer one is the failure, to be passed on by `?`")]
+fn named(claims: &mut Map<String, Value>, names: &[&str]) -> Option<Option<String>> {
+    match names.iter().find_map(|name| claims.remove(*name)) {
+        None => Some(None),
+        Some(Value::String(text)) if !text.is_empty() => Some(Some(text)),
+        Some(_) => None,
+    }
+}
+
+/// A list with spaces, or an array of scopes. A name that is no scope of RFC 6749 makes the claim malformed.
+fn scope_set(value: Value) -> Option<ScopeSet> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Array(scopes) => {
+            let scopes: Option<Vec<&str>> = scopes.iter().map(Value::as_str).collect();
+            scopes?.join(" ").parse().ok()
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,116 @@
+//! The issuers that fleets also trust, and their quirks.
+
+use std::time::Duration;
+
+use claviger_jose::Typ;
+
+use crate::{
+    TrustedIssuer,
+    dialect::{Dialect, HOUSE, Mark},
+};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// RFC 9068, with keys that are named as the issuer likes.
+static RFC_9068: Dialect = Dialect { foreign: true, max_lifetime: DAY, ..HOUSE };
+
+/// `typ` in the *payload* tells access tokens (`Bearer`) from `ID` and `Refresh`.
+static KEYCLOAK: Dialect = Dialect {
+    typ: &[Typ::Jwt, Typ::AtJwt],
+    client_id: &["azp", "client_id"],
+    roles: &[&["realm_access", "roles"]],
+    mark: Some(Mark::Is("typ", "Bearer")),
+    ..RFC_9068
+};
+
+/// The audience alone tells them from ID tokens, whose audience is the client.
+static AUTH0: Dialect = Dialect {
+    typ: &[Typ::Jwt, Typ::AtJwt],
+    client_id: &["azp", "client_id"],
+    roles: &[&["permissions"], &["roles"]],
+    ..RFC_9068
+};
+
+/// `azp` (v2.0) or `appid` (v1.0) is only in access tokens. There is no `jti`; `uti` is what it would be.
+static ENTRA_ID: Dialect = Dialect {
+    typ: &[Typ::Jwt, Typ::AtJwt],
+    client_id: &["azp", "appid"],
+    jti: &["uti"],
+    scope: &["scp"],
+    mark: Some(Mark::Client),
+    ..RFC_9068
+};
+
+/// There is no `typ` and no `aud`: the client that a token was issued to is its audience as well.
+static COGNITO: Dialect = Dialect {
+    typ: &[],
+    untyped: true,
+    audience: "client_id",
+    roles: &[&["cognito:groups"]],
+    mark: Some(Mark::Is("token_use", "access")),
+    ..RFC_9068
+};
+
+/// There is no `typ`; `cid` is only in access tokens.
+static OKTA: Dialect = Dialect {
+    typ: &[Typ::Jwt, Typ::AtJwt],
+    untyped: true,
+    client_id: &["cid"],
+    scope: &["scp"],
+    roles: &[&["groups"]],
+    mark: Some(Mark::Client),
+    ..RFC_9068
+};
+
+/// A projected service account token: no `typ`, no client and no scope. Of old clusters also no `jti`.
+static KUBERNETES: Dialect = Dialect {
+    typ: &[],
+    untyped: true,
+    client_id: &[],
+    mark: Some(Mark::Present("kubernetes.io")),
+    ..RFC_9068
+};
+
+impl TrustedIssuer {
+    /// Another issuer of RFC 9068 access tokens, whose keys may have any names.
+    pub fn rfc9068(issuer: &str) -> Self {
+        Self::speaking(&RFC_9068, issuer)
+    }
+
+    /// A realm of Keycloak: `https://<host>/realms/<realm>`. The service's audience has to be added to the
+    /// tokens by an audience mapper.
+    pub fn keycloak(issuer: &str) -> Self {
+        Self::speaking(&KEYCLOAK, issuer)
+    }
+
+    /// A tenant of Auth0: `https://<tenant>.<region>.auth0.com/`, with the slash. The audience is the
+    /// identifier of the API.
+    pub fn auth0(issuer: &str) -> Self {
+        Self::speaking(&AUTH0, issuer)
+    }
+
+    /// A tenant of Entra ID: `https://login.microsoftonline.com/<tenant>/v2.0`, or
+    /// `https://sts.windows.net/<tenant>/` for applications whose tokens are of version 1.0. The audience is
+    /// the application's client id (v2.0) or its identifier URI (v1.0). One tenant only: the name `common` is
+    /// no issuer.
+    pub fn entra_id(issuer: &str) -> Self {
+        Self::speaking(&ENTRA_ID, issuer)
+    }
+
+    /// A user pool of Cognito: `https://cognito-idp.<region>.amazonaws.com/<pool>`. Its access tokens have no
+    /// `aud`; the audience is the client id of the app.
+    pub fn cognito(issuer: &str) -> Self {
+        Self::speaking(&COGNITO, issuer)
+    }
+
+    /// An authorization server of Okta: `https://<domain>/oauth2/<id>`.
+    pub fn okta(issuer: &str) -> Self {
+        Self::speaking(&OKTA, issuer)
+    }
+
+    /// The service accounts of a Kubernetes cluster: what it was started with as `--service-account-issuer`.
+    /// The audience is what a pod asks for in its projected volume.
+    pub fn kubernetes(issuer: &str) -> Self {
+        Self::speaking(&KUBERNETES, issuer)
+    }
+}
