@@ -108,7 +108,7 @@ fn main() -> anyhow::Result<()> {
             claviger(&issuer, &arguments)
         }
         Command::Bench { runs, filter } => {
-            let packages = ["-p", "claviger-issuer", "-p", "orders", "-p", "e2e"];
+            let packages = ["-p", "claviger-issuer", "-p", "orders", "-p", "ledger", "-p", "e2e"];
             cargo(&[&["build", "--release", "--bins"], &packages[..]].concat())?;
             let runs = format!("--runs={runs}");
             let arguments: Vec<&str> = std::iter::once(runs.as_str()).chain(filter.as_deref()).collect();

@@ -6,7 +6,9 @@
 
 mod contest;
 mod crowd;
+mod flood;
 mod footprint;
+mod herd;
 mod in_process;
 mod peer;
 mod plan;
@@ -56,6 +58,8 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     rows.extend(serving::key_set(plan).await?);
     rows.extend(tail::key_set_beside_signing(plan).await?);
     rows.extend(footprint::start_and_memory(plan).await?);
+    rows.extend(flood::unknown_kids(plan).await?);
+    rows.extend(herd::fleet_of_a_dead_issuer(plan).await?);
     plan.finish();
     rows.retain(|row| plan.wants(row.name()));
     println!("{}", row::table(&rows));

@@ -13,6 +13,8 @@ pub(crate) enum Measure {
     Memory,
     /// Seconds, without a peer; the figure is in ms.
     Wait,
+    /// A number, without a peer.
+    Count,
 }
 
 /// One line of the table.
@@ -45,6 +47,7 @@ impl Row {
             Measure::Rate | Measure::Delay => ours / peer,
             Measure::Memory => ours / (1024.0 * 1024.0),
             Measure::Wait => ours * 1e3,
+            Measure::Count => *ours,
         };
         self.ours.iter().zip(&self.peer).map(figure).collect()
     }
@@ -75,6 +78,7 @@ impl Row {
             Measure::Delay => format!("{figure:.1}x"),
             Measure::Memory => format!("{figure:.1} MiB"),
             Measure::Wait => format!("{figure:.0} ms"),
+            Measure::Count => format!("{figure:.0}"),
         }
     }
 
@@ -83,7 +87,7 @@ impl Row {
         match self.measure {
             Measure::Cost | Measure::Delay => format!("{:.1} µs", value * 1e6),
             Measure::Rate => format!("{:.2} k/s", value / 1e3),
-            Measure::Memory | Measure::Wait => String::new(),
+            Measure::Memory | Measure::Wait | Measure::Count => String::new(),
         }
     }
 }

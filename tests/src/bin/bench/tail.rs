@@ -76,7 +76,7 @@ async fn look_on(url: &str) -> anyhow::Result<Vec<Duration>> {
     .await?
 }
 
-fn percentile_99(mut waits: Vec<Duration>) -> f64 {
+pub(crate) fn percentile_99(mut waits: Vec<Duration>) -> f64 {
     waits.sort_unstable();
     waits.get(waits.len() * 99 / 100).map_or(f64::NAN, Duration::as_secs_f64)
 }
