@@ -41,6 +41,8 @@
 //! Every refusal is a [`Refusal`]: it has a [`reason`](Refusal::reason) for logs and metrics, and an
 //! answer for the caller that does not tell it.
 //!
+//! The module `guide` has a page for each task.
+//!
 //! The feature `axum` (on by default) has the extractors, the answers and [`health`].
 
 mod answer;
@@ -49,6 +51,8 @@ mod dialect;
 #[cfg(feature = "axum")]
 mod extract;
 mod foreign;
+#[cfg(all(feature = "axum", any(doc, doctest)))]
+pub mod guide;
 #[cfg(feature = "axum")]
 mod health;
 mod principal;

@@ -1,0 +1,27 @@
+//! A page for each task, with examples that compile.
+//!
+//! - [`protect_a_route`]: the five lines, and what a caller is answered
+//! - [`read_the_caller`]: the principal, and claims of your own
+//! - [`require_more`]: scopes, roles, claims, a fresh log-in
+//! - [`trust_several_issuers`]: and those of others, with presets
+//! - [`answer_your_own_way`]: other bodies, other words
+//! - [`outages`]: what happens while the issuer is away
+//! - [`defaults`]: every number, and why
+//! - [`migrate`]: from jwt-authorizer, axum-jwks and jsonwebtoken by hand
+
+#[doc = include_str!("../docs/protect_a_route.md")]
+pub mod protect_a_route {}
+#[doc = include_str!("../docs/read_the_caller.md")]
+pub mod read_the_caller {}
+#[doc = include_str!("../docs/require_more.md")]
+pub mod require_more {}
+#[doc = include_str!("../docs/trust_several_issuers.md")]
+pub mod trust_several_issuers {}
+#[doc = include_str!("../docs/answer_your_own_way.md")]
+pub mod answer_your_own_way {}
+#[doc = include_str!("../docs/outages.md")]
+pub mod outages {}
+#[doc = include_str!("../docs/defaults.md")]
+pub mod defaults {}
+#[doc = include_str!("../docs/migrate.md")]
+pub mod migrate {}
