@@ -1,37 +1,107 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
+use aws_lc_rs::hmac;
 use claviger_jose::Clock;
-use tokio::runtime::Handle;
 
-use crate::{
-    JwksClient, SystemClock, Timing,
-    endpoint::{self, Unacceptable},
-    fetch::Http,
-    policy::Policy,
-    refresh,
-    shared::Shared,
-    source::{Issuer, Place, Source},
-    timing::{MIN_FRESHNESS, MIN_FRESHNESS_ON_LOOPBACK},
-};
+use crate::{BuildError, JwksClient, JwksDocument, KeySource, Timing, assemble, disk};
 
 /// How a [`JwksClient`] is to be. Made by [`JwksClient::builder`].
 #[must_use = "nothing is fetched before `build`"]
 pub struct JwksClientBuilder {
-    issuer: String,
-    jwks_url: Option<String>,
-    timing: Timing,
-    clock: Option<Arc<dyn Clock>>,
+    pub(crate) issuer: Arc<str>,
+    pub(crate) sources: Vec<KeySource>,
+    /// How often the sources were named.
+    pub(crate) named: usize,
+    pub(crate) foreign: bool,
+    pub(crate) timing: Timing,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) disk: Option<DiskPlan>,
+}
+
+/// The disk copy as it was asked for.
+pub(crate) struct DiskPlan {
+    pub(crate) path: PathBuf,
+    pub(crate) key: KeyPlan,
+}
+
+pub(crate) enum KeyPlan {
+    Beside,
+    Given(Box<hmac::Key>),
+    TooShort,
 }
 
 impl JwksClientBuilder {
     pub(crate) fn new(issuer: &str) -> Self {
-        Self { issuer: issuer.to_owned(), jwks_url: None, timing: Timing::default(), clock: None }
+        Self {
+            issuer: issuer.into(),
+            sources: vec![KeySource::Discovery],
+            named: 0,
+            foreign: false,
+            timing: Timing::default(),
+            clock: None,
+            disk: None,
+        }
     }
 
     /// Fetches the set from this URL, instead of asking the issuer's metadata for it. The operator vouches that it is
     /// the issuer's.
-    pub fn jwks_url(mut self, url: &str) -> Self {
-        self.jwks_url = Some(url.to_owned());
+    pub fn jwks_url(self, url: &str) -> Self {
+        self.failover([KeySource::JwksUrl(url.to_owned())])
+    }
+
+    /// Uses this set, a text or a [`JwkSet`](claviger_jose::JwkSet): it is never fetched and never stale. For issuers
+    /// that publish none, and for tests. Such a client needs no runtime.
+    pub fn fixed_set(self, set: impl Into<JwksDocument>) -> Self {
+        self.failover([KeySource::FixedSet(set.into())])
+    }
+
+    /// Reads the set from this file, and again when it has changed, which is looked for every second. What it holds is
+    /// taken by the same rules as a fetched set: bad content does not touch the held one, and while the file cannot be
+    /// read the set grows old. Replace the file by a rename, so that it is never half written.
+    pub fn watched_file(self, path: impl Into<PathBuf>) -> Self {
+        self.failover([KeySource::WatchedFile(path.into())])
+    }
+
+    /// Several sources, at most 4, in the order of preference. The next is tried in the same attempt when the one before
+    /// failed; they share its 8 s. The one that answered last is asked for unknown kids and when an attempt failed, the
+    /// first again at each regular refresh. Whichever answers, its set replaces the held one whole: the operator vouches
+    /// that each is the issuer's.
+    pub fn failover(mut self, sources: impl IntoIterator<Item = KeySource>) -> Self {
+        self.sources = sources.into_iter().collect();
+        self.named += 1;
+        self
+    }
+
+    /// Takes keys by any name of 1 to 64 visible characters, as other issuers give them. Without this a key is taken
+    /// only if its kid is its RFC 7638 thumbprint, and a token whose kid cannot be one is refused without a fetch.
+    pub fn foreign_kids(mut self) -> Self {
+        self.foreign = true;
+        self
+    }
+
+    /// Keeps a copy of the last good set, and of the denied kids, in this file, mode 0600, for a start while the issuer
+    /// cannot be reached. The directory must exist, and the path must be this client's alone.
+    ///
+    /// A copy is used if its last contact is no longer ago than [`Timing::staleness`], by the wall clock; it is stale
+    /// from the start, so an attempt is made at once, and a restart extends nothing. A copy that was changed, or is of
+    /// another issuer, another URL, the future or too old is ignored with a warning.
+    ///
+    /// It carries an HMAC-SHA-256 under a random key in the file `path.key` beside it, which is made if it is not
+    /// there. That finds every damage, and keys put there by somebody who can write the copy but not read the key. It
+    /// does not stop somebody who can do both, and cannot tell an older copy of ours, put back, from the latest: its
+    /// age is bounded, but a kid that was denied since is alive again until it is denied anew. Where others can write
+    /// to the directory, use [`disk_copy_with_key`](Self::disk_copy_with_key) and a secret from elsewhere.
+    pub fn disk_copy(mut self, path: impl Into<PathBuf>) -> Self {
+        self.disk = Some(DiskPlan { path: path.into(), key: KeyPlan::Beside });
+        self
+    }
+
+    /// As [`disk_copy`](Self::disk_copy), under a secret of the operator's: at least 32 random bytes that stay the same
+    /// over a restart. A copy that was written with another is ignored.
+    pub fn disk_copy_with_key(mut self, path: impl Into<PathBuf>, key: &[u8]) -> Self {
+        let long_enough = key.len() >= disk::MIN_KEY;
+        let key = if long_enough { KeyPlan::Given(Box::new(disk::key_of(key))) } else { KeyPlan::TooShort };
+        self.disk = Some(DiskPlan { path: path.into(), key });
         self
     }
 
@@ -41,34 +111,28 @@ impl JwksClientBuilder {
         self
     }
 
-    /// Another clock than the [`SystemClock`].
+    /// Another clock than the [`SystemClock`](crate::SystemClock). Such a client is shared with its clones only.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
     }
 
     /// Starts the client and its first fetch, and does not wait for it. Called inside a tokio runtime, which must
-    /// live as long as the client.
+    /// live as long as the client. If a client of the same configuration is alive in this runtime, this is another
+    /// handle of it.
     ///
     /// # Errors
-    /// [`BuildError`] for URLs that are not acceptable, outside of a runtime, and if the system has no certificate
+    /// [`BuildError`] for a configuration that cannot work, outside of a runtime, and if the system has no certificate
     /// authorities to trust.
     pub fn build(self) -> Result<JwksClient, BuildError> {
-        let refused = |name| move |reason: Unacceptable| BuildError::Url { name, reason: reason.to_string() };
-        let url = endpoint::parse_issuer(&self.issuer).map_err(refused("issuer"))?;
-        let min_freshness = if url.scheme() == "https" { MIN_FRESHNESS } else { MIN_FRESHNESS_ON_LOOPBACK };
-        let place = if let Some(url) = &self.jwks_url {
-            Place::Fixed(endpoint::parse(url).map_err(refused("JWKS URL"))?)
-        } else {
-            Place::Discovered { issuer: Issuer { name: self.issuer.clone(), url }, jwks_uri: None }
-        };
-        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let http = Http::new(place.is_https()).map_err(|error| BuildError::Tls(Box::new(error)))?;
+        let client = self.build_asleep()?;
+        client.shared().wake();
+        Ok(client)
+    }
 
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let shared = Arc::new(Shared::new(self.issuer, clock, Policy::new(self.timing, min_freshness)));
-        let task = runtime.spawn(refresh::run(Arc::clone(&shared), Source::new(http, place)));
-        Ok(JwksClient::new(shared, task.abort_handle()))
+    /// The same, but nothing is fetched before somebody needs it.
+    pub(crate) fn build_asleep(self) -> Result<JwksClient, BuildError> {
+        assemble::client(self)
     }
 }
 
@@ -76,54 +140,10 @@ impl fmt::Debug for JwksClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwksClientBuilder")
             .field("issuer", &self.issuer)
-            .field("jwks_url", &self.jwks_url)
+            .field("sources", &self.sources)
+            .field("foreign_kids", &self.foreign)
             .field("timing", &self.timing)
+            .field("disk_copy", &self.disk.as_ref().map(|disk| &disk.path))
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a client cannot be built. The message says how to mend it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A URL that must not be asked. It is not repeated here, since it may hold a password.
-    #[error("the {name} is not acceptable: {reason}")]
-    Url {
-        /// Which of the two URLs.
-        name: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// There is no tokio runtime here to keep the set fresh.
-    #[error("build the client inside a tokio runtime: it fetches in a task of its own")]
-    NoRuntime,
-    /// TLS cannot be set up.
-    #[error(
-        "TLS cannot be set up; are there certificate authorities on this system (package ca-certificates)?"
-    )]
-    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(builder: JwksClientBuilder) -> String {
-        builder.build().unwrap_err().to_string()
-    }
-
-    // S-24
-    #[test]
-    fn a_wrong_configuration_is_refused_with_what_would_be_right() {
-        let issuer = refusal(JwksClient::builder("http://id.example.com"));
-        let scheme =
-            "is not acceptable: it must be https, or http on a loopback host such as http://127.0.0.1:8080";
-        assert_eq!(issuer, format!("the issuer {scheme}"));
-        let jwks = refusal(JwksClient::builder("https://id.test").jwks_url("http://id.test/jwks"));
-        assert_eq!(jwks, format!("the JWKS URL {scheme}"));
-        let secret = refusal(JwksClient::builder("https://user:secret@id.test"));
-        assert_eq!(secret, "the issuer is not acceptable: it must not carry a user name or password");
-        let runtime = refusal(JwksClient::builder("http://127.0.0.1:1"));
-        assert!(runtime.starts_with("build the client inside a tokio runtime"), "{runtime}");
     }
 }

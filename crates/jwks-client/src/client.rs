@@ -1,24 +1,36 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use claviger_jose::{Kid, VerifyingKey};
-use tokio::task::AbortHandle;
+use tokio::{sync::broadcast, task::AbortHandle};
 
-use crate::{JwksClientBuilder, KeyError, Status, shared::Shared};
+use crate::{
+    DenyError, FetchError, JwksClientBuilder, KeyError, KeysEvent, Status,
+    registry::{self, Identity},
+    shared::Shared,
+};
 
 /// The key set of one issuer, kept fresh by a task of its own.
 ///
-/// A handle: clones share the set, and the task ends with the last of them.
+/// A handle: clones share the set, and so do clients that were built alike. The task ends with the last of them.
 #[derive(Clone)]
 pub struct JwksClient(Arc<Owner>);
 
-struct Owner {
-    shared: Arc<Shared>,
-    task: AbortHandle,
+/// Whose end is the end of the task.
+pub(crate) struct Owner {
+    pub(crate) shared: Arc<Shared>,
+    /// None for a fixed set.
+    pub(crate) task: Option<AbortHandle>,
+    pub(crate) identity: Option<Identity>,
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+        if let Some(identity) = &self.identity {
+            registry::forget(identity);
+        }
     }
 }
 
@@ -29,21 +41,28 @@ impl JwksClient {
         JwksClientBuilder::new(issuer)
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, task: AbortHandle) -> Self {
-        Self(Arc::new(Owner { shared, task }))
+    pub(crate) fn of(owner: Arc<Owner>) -> Self {
+        Self(owner)
     }
 
     /// The key of this kid. A known kid is answered at once; otherwise the request waits up to 2 s for a fetch, if
     /// one is under way or allowed, and looks again.
     ///
     /// # Errors
-    /// [`KeyError::UnknownKid`] if the issuer's set was fetched and lacks the kid; [`KeyError::Unavailable`] if it
-    /// could not be fetched, or is too old to be used.
+    /// [`KeyError::UnknownKid`] if the issuer's set was fetched and lacks the kid, if the kid is denied, or if it is
+    /// no thumbprint and foreign kids were not allowed; [`KeyError::Unavailable`] if the set could not be fetched, or
+    /// is too old to be used.
     pub async fn resolve(&self, kid: &Kid) -> Result<Arc<VerifyingKey>, KeyError> {
-        match self.0.shared.known(kid) {
+        match self.known(kid) {
             Some(key) => Ok(key),
             None => self.0.shared.seek(kid).await,
         }
+    }
+
+    /// The key of this kid, if it is held and may be used. Neither waits nor fetches.
+    #[must_use]
+    pub fn known(&self, kid: &Kid) -> Option<Arc<VerifyingKey>> {
+        self.0.shared.known(kid)
     }
 
     /// Whether a usable set is held.
@@ -52,11 +71,52 @@ impl JwksClient {
         self.0.shared.is_ready()
     }
 
+    /// How much longer the held set may be used if the issuer is not reached again; `None` without a usable set.
+    #[must_use]
+    pub fn usable_for(&self) -> Option<Duration> {
+        self.0.shared.usable_for()
+    }
+
     /// Waits until a usable set is held; answers whether that came true in time. Failed attempts are repeated
     /// meanwhile and afterwards.
     #[must_use = "the client may not be ready"]
     pub async fn ready_within(&self, patience: Duration) -> bool {
         self.0.shared.ready_within(patience).await
+    }
+
+    /// A number that moves with each change of the accepted keys, by a new set or a denial. What was derived from the
+    /// keys is out of date when it has moved; that a set becomes too old is not such a change, but a matter of
+    /// [time](Self::usable_for). Read it before the keys.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.shared.generation.load(Ordering::Acquire)
+    }
+
+    /// News of the set from now on. A subscriber who is more than 64 events behind misses the oldest.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<KeysEvent> {
+        self.0.shared.events.subscribe()
+    }
+
+    /// Makes an attempt at once, or joins the one under way, and waits for its end, 10 s at most. It takes nothing from
+    /// the bucket for unknown kids. More than one per second, or before the time that the issuer's `Retry-After`
+    /// named, is answered with the result of the last attempt.
+    ///
+    /// # Errors
+    /// Why the attempt failed; the held set is kept.
+    pub async fn refresh_now(&self) -> Result<(), FetchError> {
+        self.0.shared.refresh_now().await
+    }
+
+    /// Makes a key dead for all handles of this client, at once and whatever the issuer publishes; with a disk copy,
+    /// also after a restart. To deny a kid again is no fault, and there is no way back but to remove the copy. Where kids
+    /// are thumbprints this is the end of the key; an issuer of foreign kids may give the key another name.
+    ///
+    /// # Errors
+    /// [`DenyError::Full`] for more than 1024 kids: the oldest is not forgotten for the newest, which would revive a
+    /// stolen key.
+    pub fn deny_kid(&self, kid: &Kid) -> Result<(), DenyError> {
+        self.0.shared.deny(*kid)
     }
 
     /// The issuer's identifier.
@@ -69,6 +129,10 @@ impl JwksClient {
     #[must_use]
     pub fn status(&self) -> Status {
         self.0.shared.status()
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 }
 

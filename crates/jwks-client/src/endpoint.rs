@@ -46,6 +46,13 @@ pub(crate) fn parse_discovered(text: &str, issuer: &Url) -> Option<Url> {
     parse(text).ok().filter(|url| url.scheme() == issuer.scheme())
 }
 
+/// A URL as people may read it: a query may hold a secret.
+pub(crate) fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.into()
+}
+
 /// Where the metadata of an issuer may be: RFC 8414 section 3.1 inserts the well-known part before the
 /// path, OpenID Connect Discovery section 4 appends it.
 pub(crate) fn metadata_urls(issuer: &Url) -> [Url; 2] {

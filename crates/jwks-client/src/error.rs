@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use claviger_jose::JwkSetError;
 
@@ -60,4 +60,74 @@ pub enum FetchError {
     /// No key in the set can be used.
     #[error("no usable key in the set")]
     NoUsableKey,
+    /// The watched file cannot be read.
+    #[error("the file cannot be read: {0}")]
+    File(io::ErrorKind),
+    /// The attempt was broken off inside this process, by a panic or the end of the runtime.
+    #[error("the attempt was broken off in this process")]
+    Interrupted,
+}
+
+impl FetchError {
+    /// What the operator can do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Timeout | Self::Connect | Self::Transport => {
+                "is the issuer up, may this host reach it, and is its certificate one that this system trusts?"
+            }
+            Self::Redirect => "redirects are not followed: configure the URL that the redirect leads to",
+            Self::Status(404) => {
+                "there is no such document: check the path of the issuer, or configure the JWKS URL"
+            }
+            Self::Status(_) | Self::NotModified => {
+                "the server refuses: look at the issuer or the proxy before it"
+            }
+            Self::ContentEncoding => "have the server send the document without compression",
+            Self::TooLarge => "a key set has 256 KiB at most: is this the right document?",
+            Self::Metadata => "the document there is not the metadata of an issuer: check its path",
+            Self::OtherIssuer => {
+                "configure the issuer exactly as its metadata and the iss of its tokens spell it, \
+                 byte for byte: a trailing slash counts"
+            }
+            Self::JwksUri => "the jwks_uri must be https: mend the metadata, or configure the JWKS URL",
+            Self::Set(JwkSetError::PrivateKey) => {
+                "the issuer has published a private key: it must be revoked, at once"
+            }
+            Self::Set(_) => "the document there is not a JWK set that can be trusted",
+            Self::NoUsableKey => {
+                "the set needs a key for RS256 or ES256, named by its thumbprint; if the issuer names its keys \
+                 otherwise, allow foreign kids"
+            }
+            Self::File(_) => "the path must be that of a regular file which this process may read",
+            Self::Interrupted => "look for a panic in the log",
+        }
+    }
+
+    /// A name from a closed set, for metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Transport => "transport",
+            Self::Redirect => "redirect",
+            Self::Status(_) => "status",
+            Self::NotModified => "not_modified_without_cause",
+            Self::ContentEncoding => "content_encoding",
+            Self::TooLarge => "too_large",
+            Self::Metadata => "metadata",
+            Self::OtherIssuer => "other_issuer",
+            Self::JwksUri => "jwks_uri",
+            Self::Set(JwkSetError::PrivateKey) => "private_key",
+            Self::Set(_) => "malformed_set",
+            Self::NoUsableKey => "no_usable_key",
+            Self::File(_) => "file",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether it means that the issuer has lost a private key, not that the network is bad.
+    pub(crate) fn is_alarming(self) -> bool {
+        self == Self::Set(JwkSetError::PrivateKey)
+    }
 }

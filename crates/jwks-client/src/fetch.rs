@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use reqwest::{
     Client, Response, StatusCode,
-    header::{self, HeaderMap, HeaderValue},
+    header::{self, HeaderMap},
     redirect, retry,
 };
 use url::Url;
 
-use crate::{FetchError, http_cache};
+use crate::{
+    FetchError,
+    http_cache::{self, Validators},
+};
 
 const CONNECT: Duration = Duration::from_secs(1);
 const REQUEST: Duration = Duration::from_secs(3);
-const MAX_BODY: usize = 256 * 1024;
+pub(crate) const MAX_BODY: usize = 256 * 1024;
 const USER_AGENT: &str = concat!("claviger-jwks-client/", env!("CARGO_PKG_VERSION"));
 
 /// An HTTP client that does only what was asked of it.
@@ -32,6 +35,15 @@ pub(crate) enum Answer {
 pub(crate) struct Failed {
     pub(crate) error: FetchError,
     pub(crate) retry_after: Option<Duration>,
+}
+
+impl Failed {
+    /// The failure of two places: the first is the one that matters to people, and if one of them did not ask to be
+    /// left alone, it is not.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let both = self.retry_after.zip(other.retry_after);
+        Self { error: self.error, retry_after: both.map(|(one, other)| one.min(other)) }
+    }
 }
 
 impl From<FetchError> for Failed {
@@ -67,20 +79,22 @@ impl Http {
         client.build().map(Self)
     }
 
-    /// Asks for a document of JSON.
-    pub(crate) async fn get(&self, url: Url, etag: Option<&HeaderValue>) -> Result<Answer, Failed> {
+    /// Asks for a document of JSON, or whether one has changed.
+    pub(crate) async fn get(&self, url: Url, held: Option<&Validators>) -> Result<Answer, Failed> {
         let mut request = self
             .0
             .get(url)
             .header(header::ACCEPT, "application/jwk-set+json, application/json")
             .header(header::ACCEPT_ENCODING, "identity");
-        if let Some(etag) = etag {
-            request = request.header(header::IF_NONE_MATCH, etag);
+        let condition = held.and_then(Validators::condition);
+        let is_conditional = condition.is_some();
+        if let Some((name, value)) = condition {
+            request = request.header(name, value);
         }
         let response = request.send().await.map_err(|error| transport(&error))?;
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if etag.is_some() => {
+            StatusCode::NOT_MODIFIED if is_conditional => {
                 return Ok(Answer::NotModified { headers: response.headers().clone() });
             }
             status => {

@@ -1,32 +1,48 @@
 use std::{sync::Arc, time::Duration};
 
-use claviger_jose::{JwkSet, Kid, VerifyingKey};
+use claviger_jose::{Jwk, JwkSet, Kid, VerifyingKey};
 
-/// Keys that are ready to verify with. At least one; replaced as a whole, never merged: a key that is
-/// absent from the next set is dead.
+use crate::denied::Denied;
+
+/// Keys that are ready to verify with; replaced as a whole, never merged: a key that is absent from
+/// the next set is dead.
 #[derive(Debug, Clone)]
-pub(crate) struct PreparedKeys(Arc<[Arc<VerifyingKey>]>);
+pub(crate) struct PreparedKeys(Arc<[Prepared]>);
+
+/// A key as it was published, and as it is used.
+#[derive(Debug, Clone)]
+struct Prepared {
+    jwk: Jwk,
+    verifying: Arc<VerifyingKey>,
+}
 
 impl PreparedKeys {
     /// Prepares the keys of a set, or answers `None` if not one can be used.
     pub(crate) fn of(set: &JwkSet) -> Option<Self> {
-        let keys: Arc<[_]> =
-            set.keys().iter().filter_map(|key| key.verifying_key().ok().map(Arc::new)).collect();
+        let prepare = |jwk: &Jwk| {
+            let verifying = Arc::new(jwk.verifying_key().ok()?);
+            Some(Prepared { jwk: jwk.clone(), verifying })
+        };
+        let keys: Arc<[_]> = set.keys().iter().filter_map(prepare).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }
 
-    pub(crate) fn kids(&self) -> impl ExactSizeIterator<Item = &Kid> {
-        self.0.iter().map(|key| key.kid())
+    /// The keys that are not denied: possibly none.
+    pub(crate) fn without(&self, denied: &Denied) -> Self {
+        if self.0.iter().any(|key| denied.contains(key.jwk.kid())) {
+            Self(self.0.iter().filter(|key| !denied.contains(key.jwk.kid())).cloned().collect())
+        } else {
+            self.clone()
+        }
     }
 
-    /// Whether both hold the same keys, in any order. A kid is its key, and a set has each once.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.0.len() == other.0.len() && self.kids().all(|kid| other.find(kid).is_some())
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Jwk> {
+        self.0.iter().map(|key| &key.jwk)
     }
 
     fn find(&self, kid: &Kid) -> Option<&Arc<VerifyingKey>> {
         // At most 32 keys, usually 4: a walk is faster than a hash.
-        self.0.iter().find(|key| key.kid() == kid)
+        self.0.iter().find(|key| key.jwk.kid() == kid).map(|key| &key.verifying)
     }
 }
 
@@ -36,11 +52,16 @@ pub(crate) struct Held {
     pub(crate) keys: PreparedKeys,
     /// By the monotonic clock: setting the wall clock back must not keep old keys alive.
     pub(crate) usable_until: Duration,
+    pub(crate) fresh_until: Duration,
 }
 
 impl Held {
     pub(crate) fn is_usable(&self, now: Duration) -> bool {
         now < self.usable_until
+    }
+
+    pub(crate) fn is_stale(&self, now: Duration) -> bool {
+        self.fresh_until <= now
     }
 
     pub(crate) fn key(&self, kid: &Kid, now: Duration) -> Option<Arc<VerifyingKey>> {
@@ -71,21 +92,20 @@ mod tests {
     #[test]
     fn keys_are_answered_until_the_set_is_too_old() {
         let keys = prepared(&[TestKey::es256()]).unwrap();
-        let held = Held { keys, usable_until: Duration::from_secs(10) };
+        let held = Held { keys, usable_until: Duration::from_secs(10), fresh_until: Duration::from_secs(5) };
         let found = |kid, now| held.key(kid, Duration::from_secs(now)).is_some();
         assert!(found(TestKey::es256().kid(), 9));
         assert!(!found(TestKey::es256().kid(), 10));
         assert!(!found(TestKey::es256_other().kid(), 9));
+        assert!(!held.is_stale(Duration::from_secs(4)) && held.is_stale(Duration::from_secs(5)));
     }
 
     #[test]
-    fn sets_differ_by_their_keys_and_not_by_their_order() {
-        let (a, b) = (TestKey::es256(), TestKey::rs256());
-        let same = |left: &[&TestKey], right: &[&TestKey]| {
-            prepared(left).unwrap().same_as(&prepared(right).unwrap())
-        };
-        assert!(same(&[a, b], &[b, a]));
-        assert!(!same(&[a, b], &[a]));
-        assert!(!same(&[a], &[b]));
+    fn a_denied_key_is_not_among_them() {
+        let keys = prepared(&[TestKey::es256(), TestKey::rs256()]).unwrap();
+        let mut denied = Denied::default();
+        denied.deny(*TestKey::es256().kid()).unwrap();
+        let left: Vec<Kid> = keys.without(&denied).iter().map(|key| *key.kid()).collect();
+        assert_eq!(left, [*TestKey::rs256().kid()]);
     }
 }

@@ -1,24 +1,45 @@
 //! What an answer says about its own lifetime (RFC 9111), and when to come back (RFC 9110).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// The longest entity tag that is sent back.
-const MAX_ETAG: usize = 1024;
+/// The longest entity tag or date that is sent back.
+const MAX_VALIDATOR: usize = 1024;
 /// An issuer may slow its verifiers down, not switch them off.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// What an answer says about how long it may be used. `None`: it does not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Horizons {
-    /// Fresh for so long: `max-age` less `Age`, zero if it must not be reused.
+    /// Fresh for so long: `max-age` or else `Expires`, less `Age`; zero if it must not be reused.
     pub(crate) fresh: Option<Duration>,
     /// While the issuer cannot be reached, usable for so long: `stale-if-error` (RFC 5861 section 4).
     pub(crate) stale: Option<Duration>,
 }
 
-/// Reads `Cache-Control` and `Age`.
+/// What makes the next request conditional. They are sent back as they came, and only to where they came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Validators {
+    pub(crate) etag: Option<HeaderValue>,
+    pub(crate) last_modified: Option<HeaderValue>,
+}
+
+impl Validators {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let bounded = |name| headers.get(name).filter(|value| value.len() <= MAX_VALIDATOR).cloned();
+        let is_date = |value: &HeaderValue| value.to_str().is_ok_and(|text| date(text).is_some());
+        Self { etag: bounded(header::ETAG), last_modified: bounded(header::LAST_MODIFIED).filter(is_date) }
+    }
+
+    /// The condition: by tag if there is one, for a date is only good to a second (RFC 9110 section 13.1.3).
+    pub(crate) fn condition(&self) -> Option<(HeaderName, HeaderValue)> {
+        let by_tag = self.etag.clone().map(|etag| (header::IF_NONE_MATCH, etag));
+        by_tag.or_else(|| self.last_modified.clone().map(|date| (header::IF_MODIFIED_SINCE, date)))
+    }
+}
+
+/// Reads `Cache-Control`, `Expires`, `Date` and `Age`.
 pub(crate) fn horizons(headers: &HeaderMap) -> Horizons {
     let (mut fresh, mut stale): (Option<u64>, Option<u64>) = (None, None);
     for directive in texts(headers, header::CACHE_CONTROL).flat_map(|line| line.split(',')) {
@@ -33,6 +54,8 @@ pub(crate) fn horizons(headers: &HeaderMap) -> Horizons {
             _ => {}
         }
     }
+    // `max-age` overrides `Expires` (RFC 9111 section 5.3).
+    let fresh = fresh.or_else(|| expires(headers).map(|left| left.as_secs()));
     let age = texts(headers, header::AGE).find_map(delta_seconds).unwrap_or(0);
     Horizons {
         fresh: fresh.map(|seconds| Duration::from_secs(seconds.saturating_sub(age))),
@@ -40,16 +63,30 @@ pub(crate) fn horizons(headers: &HeaderMap) -> Horizons {
     }
 }
 
-/// The entity tag, to be sent back as it is.
-pub(crate) fn etag(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(header::ETAG).filter(|etag| etag.len() <= MAX_ETAG).cloned()
+/// When to come back, at most a minute from now.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let told = texts(headers, header::RETRY_AFTER).find_map(|text| {
+        delta_seconds(text).map(Duration::from_secs).or_else(|| since_date(headers, date(text)?))
+    })?;
+    Some(told.min(MAX_RETRY_AFTER))
 }
 
-/// When to come back, at most a minute from now. The form with a date is not understood; the
-/// ordinary backoff covers it.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = texts(headers, header::RETRY_AFTER).find_map(delta_seconds)?;
-    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+/// The time that `Expires` leaves. Something that is no date is in the past (RFC 9111 section 5.3); of two, the first.
+fn expires(headers: &HeaderMap) -> Option<Duration> {
+    match date(texts(headers, header::EXPIRES).next()?) {
+        Some(expires) => since_date(headers, expires),
+        None => Some(Duration::ZERO),
+    }
+}
+
+/// The time from the answer's own `Date`: our wall clock, which may be wrong, has no say. Without one it is not known.
+fn since_date(headers: &HeaderMap, until: SystemTime) -> Option<Duration> {
+    let from = date(texts(headers, header::DATE).next()?)?;
+    Some(until.duration_since(from).unwrap_or(Duration::ZERO))
+}
+
+fn date(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(text.trim()).ok()
 }
 
 fn texts(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
@@ -118,12 +155,57 @@ mod tests {
         check("3600", Some(60));
         check("99999999999999999999", Some(60));
         check("-1", None);
-        check("Wed, 21 Oct 2026 07:28:00 GMT", None);
+        check("soon", None);
+        check(MORNING, None);
+    }
+
+    const MORNING: &str = "Wed, 21 Oct 2026 07:28:00 GMT";
+
+    #[test]
+    fn a_date_counts_from_the_date_of_the_answer() {
+        let check = |told: &str, expected: Option<u64>| {
+            let found = retry_after(&headers(&[("retry-after", told), ("date", MORNING)]));
+            assert_eq!(found, expected.map(Duration::from_secs), "{told}");
+        };
+        check("Wed, 21 Oct 2026 07:28:09 GMT", Some(9));
+        check("Wednesday, 21-Oct-26 07:28:09 GMT", Some(9));
+        check("Wed, 21 Oct 2026 08:28:00 GMT", Some(60));
+        check("Wed, 21 Oct 2026 07:27:00 GMT", Some(0));
+        check("Wed, 21 Oct 2026", None);
+    }
+
+    // S-25
+    #[test]
+    fn expires_is_read_where_max_age_is_silent() {
+        let check = |lines: &[(&'static str, &str)], expected: Option<u64>| {
+            assert_eq!(horizons(&headers(lines)).fresh, expected.map(Duration::from_secs), "{lines:?}");
+        };
+        let later = "Wed, 21 Oct 2026 07:33:00 GMT";
+        check(&[("expires", later), ("date", MORNING)], Some(300));
+        check(&[("expires", later), ("date", MORNING), ("age", "100")], Some(200));
+        check(&[("expires", later), ("date", MORNING), ("cache-control", "public")], Some(300));
+        check(&[("expires", later), ("date", MORNING), ("cache-control", "max-age=60")], Some(60));
+        check(&[("expires", later), ("date", MORNING), ("cache-control", "no-store")], Some(0));
+        check(&[("expires", MORNING), ("date", later)], Some(0));
+        check(&[("expires", "0"), ("date", MORNING)], Some(0));
+        check(&[("expires", "-1")], Some(0));
+        check(&[("expires", later)], None);
+        check(&[("expires", later), ("date", "yesterday")], None);
     }
 
     #[test]
-    fn an_etag_without_measure_is_not_kept() {
-        assert_eq!(etag(&headers(&[("etag", "\"a\"")])).unwrap(), "\"a\"");
-        assert_eq!(etag(&headers(&[("etag", &"x".repeat(1025))])), None);
+    fn the_next_request_is_conditional_by_tag_or_else_by_date() {
+        let condition = |lines: &[(&'static str, &str)]| {
+            let condition = Validators::of(&headers(lines)).condition();
+            condition.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        };
+        assert_eq!(condition(&[]), None);
+        assert_eq!(condition(&[("etag", "\"a\"")]).unwrap(), "if-none-match: \"a\"");
+        let both = [("etag", "W/\"a\""), ("last-modified", MORNING)];
+        assert_eq!(condition(&both).unwrap(), "if-none-match: W/\"a\"");
+        let by_date = format!("if-modified-since: {MORNING}");
+        assert_eq!(condition(&[("last-modified", MORNING)]).unwrap(), by_date);
+        assert_eq!(condition(&[("last-modified", "a while ago")]), None);
+        assert_eq!(condition(&[("etag", &"x".repeat(1025))]), None, "a tag without measure is not kept");
     }
 }

@@ -40,24 +40,40 @@
 //! `fetch` and `source` are one attempt, `refresh` is the task, `shared` what it shares with the
 //! handles, `client` the handle.
 
+mod assemble;
+mod build_error;
 mod builder;
 mod client;
 mod clock;
+mod conclude;
+mod denied;
+mod disk;
 mod endpoint;
 mod error;
+mod event;
 mod fetch;
 mod held;
 mod http_cache;
+mod key_source;
+mod metrics;
 mod policy;
 mod refresh;
+mod registry;
 mod shared;
 mod source;
+mod start;
 mod status;
 mod timing;
+mod wall;
 
-pub use builder::{BuildError, JwksClientBuilder};
+pub use build_error::BuildError;
+pub use builder::JwksClientBuilder;
 pub use client::JwksClient;
 pub use clock::SystemClock;
+pub use denied::DenyError;
 pub use error::{FetchError, KeyError};
+pub use event::KeysEvent;
+pub use key_source::{JwksDocument, KeySource};
+pub use start::{StartError, StartMode};
 pub use status::{Fetches, Status};
 pub use timing::{Timing, TimingError};

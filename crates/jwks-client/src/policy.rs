@@ -9,6 +9,10 @@ use crate::{
     timing::{MAX_FRESHNESS, MAX_WAIT},
 };
 
+mod turn;
+
+pub(crate) use turn::{Asked, Cause, Turn, Want};
+
 /// How many fetches unknown kids may cause at once.
 const BUCKET: u32 = 2;
 /// The shortest pause between attempts: no draw of the jitter and no answer turns the client into a busy loop.
@@ -17,15 +21,10 @@ const MIN_PAUSE: Duration = Duration::from_millis(100);
 const COLD: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 /// The same while the held set bridges the outage.
 const WARM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-
-/// What the refresh task does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Make an attempt and tell the policy how it ended.
-    Fetch,
-    /// Nothing for so long, unless somebody wants a fetch.
-    Sleep(Duration),
-}
+/// How often somebody may ask for an attempt at once.
+const ASKED_PAUSE: Duration = Duration::from_secs(1);
+/// An attempt at this time is one that nobody makes.
+const NEVER: Duration = Duration::MAX;
 
 /// The state of one issuer's key set, as far as decisions need it. All times are monotonic.
 #[derive(Debug)]
@@ -38,17 +37,34 @@ pub(crate) struct Policy {
     /// How long it may be used while the issuer cannot be reached: ours, or less if the issuer says so.
     staleness: Duration,
     /// The beginning of the last attempt that succeeded: the age of the set is never understated.
-    contact: Option<Duration>,
+    contact: Option<Contact>,
     /// The beginning of the attempt under way.
     under_way: Option<Duration>,
     /// When the next attempt is due.
     next_at: Duration,
+    /// The next attempt is one that a request was granted.
+    granted: bool,
+    /// When somebody last asked for an attempt at once.
+    asked_at: Option<Duration>,
     /// Attempts that failed in a row.
     failures: u32,
+    /// It was told that the set is stale, and not yet that contact is back.
+    told_stale: bool,
     /// The issuer asked to be left alone until then.
     barred_until: Duration,
     /// When the bucket for unknown kids will be full again.
     bucket_full_at: Duration,
+}
+
+/// What is known about the last contact with the issuer.
+#[derive(Debug, Clone, Copy)]
+enum Contact {
+    /// In this process.
+    Own { at: Duration },
+    /// By an earlier process, that much before `at`. Nobody has confirmed the set since.
+    Earlier { at: Duration, before: Duration },
+    /// The set is the operator's word: it does not age.
+    Fixed,
 }
 
 impl Policy {
@@ -62,55 +78,64 @@ impl Policy {
             contact: None,
             under_way: None,
             next_at: Duration::ZERO,
+            granted: false,
+            asked_at: None,
             failures: 0,
+            told_stale: false,
             barred_until: Duration::ZERO,
             bucket_full_at: Duration::ZERO,
         }
     }
 
-    /// The task asks for its next step. After [`Turn::Fetch`] an attempt is under way.
-    pub(crate) fn turn(&mut self, now: Duration) -> Turn {
-        let pause = self.next_at.saturating_sub(now);
-        if !pause.is_zero() {
-            return Turn::Sleep(pause);
-        }
-        self.under_way = Some(now);
-        Turn::Fetch
+    /// Begins no attempt before somebody wants one.
+    pub(crate) fn asleep(self) -> Self {
+        Self { next_at: NEVER, ..self }
     }
 
-    /// A request asks for a kid that is not held, or nothing usable is held at all. Answers whether
-    /// waiting is worth while: an attempt is under way, due, or has now been granted.
-    ///
-    /// The bucket is charged per attempt that is granted here, however it ends, and never for joining.
-    pub(crate) fn want(&mut self, now: Duration) -> bool {
-        if self.under_way.is_some() || self.next_at <= now {
-            return true;
-        }
-        if self.barred_until <= now && self.charge_bucket(now) {
-            self.next_at = now;
-            return true;
-        }
-        // With nothing to answer from, an attempt that comes soon is worth more than an answer now.
-        !self.is_usable(now) && self.next_at.saturating_sub(now) <= MAX_WAIT
+    /// Holds a set that never changes.
+    pub(crate) fn fixed(self) -> Self {
+        Self { contact: Some(Contact::Fixed), next_at: NEVER, ..self }
     }
 
-    /// A set was fetched (or confirmed, with `confirmed`) that says how long it may be used, or does not.
-    pub(crate) fn succeeded(&mut self, now: Duration, confirmed: bool, says: Horizons, jitter: f64) {
+    /// Holds a set that an earlier process kept, `age` after its last contact. It is stale: an attempt is due as it
+    /// was, and trust is not extended.
+    pub(crate) fn restored(self, now: Duration, age: Duration, staleness: Duration) -> Self {
+        let contact = Some(Contact::Earlier { at: now, before: age });
+        Self { contact, staleness: staleness.min(self.timing.staleness()), next_at: now, ..self }
+    }
+
+    /// An attempt is due now: somebody needs the set for the first time, or a source has changed.
+    pub(crate) fn wake(&mut self, now: Duration) {
+        if !self.is_fixed() {
+            self.next_at = self.next_at.min(now);
+        }
+    }
+
+    /// Whether no attempt is made before somebody wants one.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.next_at == NEVER && !self.is_fixed()
+    }
+
+    /// A set was fetched (or confirmed, with `confirmed`) that says how long it may be used, or does not. Answers
+    /// whether this is the news that contact is back.
+    pub(crate) fn succeeded(&mut self, now: Duration, confirmed: bool, says: Horizons, jitter: f64) -> bool {
         let default = if confirmed { self.freshness } else { self.timing.freshness() };
         self.freshness = says.fresh.unwrap_or(default).clamp(self.min_freshness, MAX_FRESHNESS);
         let default = if confirmed { self.staleness } else { self.timing.staleness() };
         self.staleness = says.stale.unwrap_or(default).min(self.timing.staleness());
         let began = self.under_way.take().unwrap_or(now);
-        self.contact = Some(began);
+        self.contact = Some(Contact::Own { at: began });
         self.failures = 0;
         self.barred_until = Duration::ZERO;
         // At 0.8 of the freshness, give or take a tenth: before it is stale, and not all verifiers at once.
         let refresh_at = began + self.freshness.mul_f64(0.8 * (0.9 + 0.2 * jitter));
         self.next_at = refresh_at.max(now + MIN_PAUSE);
+        std::mem::take(&mut self.told_stale)
     }
 
-    /// An attempt failed; the issuer may have said when to come back.
-    pub(crate) fn failed(&mut self, now: Duration, retry_after: Option<Duration>, jitter: f64) {
+    /// An attempt failed; the issuer may have said when to come back. Answers whether this is the news that the held
+    /// set is stale.
+    pub(crate) fn failed(&mut self, now: Duration, retry_after: Option<Duration>, jitter: f64) -> bool {
         self.under_way = None;
         let (first, longest) = if self.is_usable(now) { WARM } else { COLD };
         let bound = first.saturating_mul(1 << self.failures.min(16)).min(longest);
@@ -120,11 +145,20 @@ impl Policy {
         self.barred_until = now + told;
         // All were told the same time: a tenth more, at random, keeps them from returning as one.
         self.next_at = now + pause.max(told.mul_f64(1.0 + 0.1 * jitter));
+        let news = !self.told_stale && self.fresh_until().is_some_and(|until| until <= now);
+        self.told_stale |= news;
+        news
     }
 
-    /// What a kid that is still not held is told.
+    /// What a kid that is still not held is told. A set that was never confirmed in this process does not say what
+    /// the issuer lacks.
     pub(crate) fn refusal(&self, now: Duration) -> KeyError {
-        if self.failures == 0 && self.is_usable(now) { KeyError::UnknownKid } else { self.unavailable(now) }
+        let confirmed = !matches!(self.contact, Some(Contact::Earlier { .. }));
+        if self.failures == 0 && confirmed && self.is_usable(now) {
+            KeyError::UnknownKid
+        } else {
+            self.unavailable(now)
+        }
     }
 
     /// The answer for a request whose wait was over before the attempt was.
@@ -136,26 +170,42 @@ impl Policy {
 
     /// Until when the held set may be used; `None` without one. A set may always be used while it is fresh.
     pub(crate) fn usable_until(&self) -> Option<Duration> {
-        self.contact.map(|contact| contact + self.staleness.max(self.freshness))
+        self.contact.map(|contact| match contact {
+            Contact::Own { at } => at + self.staleness.max(self.freshness),
+            Contact::Earlier { at, before } => at + self.staleness.saturating_sub(before),
+            Contact::Fixed => NEVER,
+        })
+    }
+
+    /// Until when the held set is fresh; `None` without one.
+    pub(crate) fn fresh_until(&self) -> Option<Duration> {
+        self.contact.map(|contact| match contact {
+            Contact::Own { at } => at + self.freshness,
+            Contact::Earlier { .. } => Duration::ZERO,
+            Contact::Fixed => NEVER,
+        })
     }
 
     /// The time since the last contact.
     pub(crate) fn age(&self, now: Duration) -> Option<Duration> {
-        self.contact.map(|contact| now.saturating_sub(contact))
+        self.contact.map(|contact| match contact {
+            Contact::Own { at } => now.saturating_sub(at),
+            Contact::Earlier { at, before } => now.saturating_sub(at) + before,
+            Contact::Fixed => Duration::ZERO,
+        })
+    }
+
+    /// For how long after its last contact the held set may be used while the issuer cannot be reached.
+    pub(crate) fn staleness(&self) -> Duration {
+        self.staleness
+    }
+
+    fn is_fixed(&self) -> bool {
+        matches!(self.contact, Some(Contact::Fixed))
     }
 
     fn is_usable(&self, now: Duration) -> bool {
         self.usable_until().is_some_and(|until| now < until)
-    }
-
-    fn charge_bucket(&mut self, now: Duration) -> bool {
-        let interval = self.timing.unknown_kid_interval();
-        let full_at = self.bucket_full_at.max(now);
-        let granted = full_at.saturating_sub(now) <= interval * (BUCKET - 1);
-        if granted {
-            self.bucket_full_at = full_at + interval;
-        }
-        granted
     }
 }
 

@@ -1,17 +1,57 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use crate::{policy::Turn, shared::Shared, source::Source};
+use crate::{FetchError, policy::Turn, shared::Shared, source::Source};
 
-/// How long the task sleeps without looking at the clock, which may be one that a test moves.
+/// How long the task sleeps without looking at the clock, which may be one that a test moves, and at the watched files.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Keeps the set, one attempt at a time, until it is aborted. It belongs to no request: a caller
 /// that goes away takes no fetch with it.
+///
+/// Nothing here panics, but a recorder of metrics, a subscriber of traces or a clock of the program may. That counts as
+/// an attempt that failed: a task that silently ended would be found out a day later, by tokens refused.
 pub(crate) async fn run(shared: Arc<Shared>, mut source: Source) {
     loop {
-        match shared.turn() {
-            Turn::Fetch => shared.conclude(source.attempt().await),
-            Turn::Sleep(pause) => shared.rest(pause.min(LOOK)).await,
+        if guarded(step(&shared, &mut source)).await.is_none() {
+            source.forget();
+            let broken_off =
+                async { shared.conclude(shared.clock.monotonic(), Err(FetchError::Interrupted.into())) };
+            let _ = guarded(broken_off).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+async fn step(shared: &Shared, source: &mut Source) {
+    shared.look_around();
+    match shared.turn() {
+        Turn::Fetch(cause) => {
+            let began = shared.clock.monotonic();
+            let result = source.attempt(cause).await;
+            shared.conclude(began, result);
+        }
+        Turn::Sleep(pause) => {
+            shared.rest(pause.min(LOOK)).await;
+            if source.has_changed().await {
+                shared.source_changed();
+            }
+        }
+    }
+}
+
+/// The output of a future, or `None` if it panicked; then it is not polled again.
+async fn guarded<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_panic) => Poll::Ready(None),
+    })
+    .await
 }

@@ -1,76 +1,161 @@
-//! What the handles and the refresh task share.
+//! What the handles and the refresh task share: how a key is found in it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
-use claviger_jose::{Clock, Kid, VerifyingKey};
+use claviger_jose::{Clock, Kid, NumericDate, VerifyingKey};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, broadcast, watch},
     time::timeout,
 };
 
 use crate::{
-    FetchError, Fetches, KeyError, Status,
-    fetch::Failed,
-    held::{Held, PreparedKeys},
-    policy::{Policy, Turn},
-    source::{Fetched, is_alarming},
+    FetchError, Fetches, KeyError, KeysEvent, Status,
+    denied::Denied,
+    disk::{DiskCopy, SetCopy},
+    held::Held,
+    metrics::{Metrics, UnknownKid},
+    policy::{Asked, Policy, Want},
+    source::ATTEMPT,
     timing::MAX_WAIT,
+    wall::WallWatch,
 };
+
+/// How many events may be behind for a subscriber before it misses some.
+const EVENTS: usize = 64;
+/// Longer than an attempt takes, by what a busy machine needs to begin it.
+const ASKED_WAIT: Duration = ATTEMPT.saturating_add(Duration::from_secs(2));
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) issuer: String,
-    clock: Arc<dyn Clock>,
-    /// Readers of known kids touch this and the clock, nothing else.
-    held: ArcSwapOption<Held>,
+    pub(crate) issuer: Arc<str>,
+    /// The names of the places, in their order.
+    pub(crate) places: Box<[Arc<str>]>,
+    /// Whether the issuer names its keys as it likes.
+    pub(crate) foreign: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Readers of known kids touch this, the clock and, while the set is stale, a counter; nothing else.
+    pub(crate) held: ArcSwapOption<Held>,
+    pub(crate) generation: AtomicU64,
+    pub(crate) stale_served: AtomicU64,
+    pub(crate) disk: Option<DiskCopy>,
+    pub(crate) metrics: Metrics,
+    pub(crate) events: broadcast::Sender<KeysEvent>,
+    /// Counts the attempts that have ended, for those who wait for one.
+    pub(crate) ended: watch::Sender<u64>,
     state: Mutex<State>,
     /// Tells the task that an attempt is wanted.
     wanted: Notify,
-    /// Counts the attempts that have ended, for those who wait for one.
-    ended: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
-struct State {
-    policy: Policy,
-    last_error: Option<FetchError>,
-    generation: u64,
-    fetches: Fetches,
+pub(crate) struct State {
+    pub(crate) policy: Policy,
+    pub(crate) denied: Denied,
+    pub(crate) last_error: Option<FetchError>,
+    pub(crate) fetches: Fetches,
+    /// Which place the held set is from.
+    pub(crate) place: Option<usize>,
+    pub(crate) from_disk: bool,
+    pub(crate) last_contact: Option<NumericDate>,
+    /// What is to be on the disk.
+    pub(crate) copy: Option<SetCopy>,
+    /// The copy is that of the held set, and as old.
+    pub(crate) holds_copy: bool,
+    /// When it was written last, by the monotonic clock.
+    pub(crate) saved_at: Option<Duration>,
+    pub(crate) wall: WallWatch,
+    /// How many of the stale keys served were counted as a metric.
+    pub(crate) stale_counted: u64,
+}
+
+/// What a client is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) places: Box<[Arc<str>]>,
+    pub(crate) foreign: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) disk: Option<DiskCopy>,
+    pub(crate) policy: Policy,
 }
 
 impl Shared {
-    pub(crate) fn new(issuer: String, clock: Arc<dyn Clock>, policy: Policy) -> Self {
-        let state = State { policy, last_error: None, generation: 0, fetches: Fetches::default() };
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { issuer, places, foreign, clock, disk, policy } = parts;
+        let state = State {
+            policy,
+            denied: Denied::default(),
+            last_error: None,
+            fetches: Fetches::default(),
+            place: None,
+            from_disk: false,
+            last_contact: None,
+            copy: None,
+            holds_copy: false,
+            saved_at: None,
+            wall: WallWatch::default(),
+            stale_counted: 0,
+        };
         Self {
+            metrics: Metrics::of(&issuer),
             issuer,
+            places,
+            foreign,
             clock,
             held: ArcSwapOption::empty(),
+            generation: AtomicU64::new(0),
+            stale_served: AtomicU64::new(0),
+            disk,
+            events: broadcast::Sender::new(EVENTS),
+            ended: watch::Sender::new(0),
             state: Mutex::new(state),
             wanted: Notify::new(),
-            ended: watch::Sender::new(0),
         }
     }
 
     /// A key of the held set, while that may be used.
     pub(crate) fn known(&self, kid: &Kid) -> Option<Arc<VerifyingKey>> {
-        self.held.load().as_ref()?.key(kid, self.clock.monotonic())
+        let held = self.held.load();
+        let (held, now) = (held.as_ref()?, self.clock.monotonic());
+        let key = held.key(kid, now)?;
+        if held.is_stale(now) {
+            self.stale_served.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(key)
     }
 
     /// Waits for an attempt, if one is under way or allowed, and looks again.
     pub(crate) async fn seek(&self, kid: &Kid) -> Result<Arc<VerifyingKey>, KeyError> {
-        let (worth_waiting, mut ended) = {
+        if !self.foreign && !kid.is_thumbprint() {
+            // No set of this issuer will ever have it: not worth a fetch, nor one less for others.
+            self.metrics.unknown_kid(UnknownKid::Malformed);
+            return Err(KeyError::UnknownKid);
+        }
+        let (want, mut ended) = {
             // Attempts conclude under this lock: none can end unseen between the look and the wait.
             let mut state = self.state();
             if let Some(key) = self.known(kid) {
                 return Ok(key);
             }
+            if state.denied.contains(kid) {
+                self.metrics.unknown_kid(UnknownKid::Denied);
+                return Err(KeyError::UnknownKid);
+            }
             (state.policy.want(self.clock.monotonic()), self.ended.subscribe())
         };
-        let in_time = if worth_waiting {
+        self.metrics.unknown_kid(match want {
+            Want::Joined => UnknownKid::Joined,
+            Want::Granted => UnknownKid::Fetched,
+            Want::Refused => UnknownKid::Throttled,
+        });
+        let in_time = if want.is_worth_waiting() {
             self.wanted.notify_one();
             timeout(MAX_WAIT, ended.changed()).await.is_ok()
         } else {
@@ -86,32 +171,76 @@ impl Shared {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.held.load().as_ref().is_some_and(|held| held.is_usable(self.clock.monotonic()))
+        self.usable_for().is_some()
+    }
+
+    /// How much longer the held set may be used if the issuer is not reached again.
+    pub(crate) fn usable_for(&self) -> Option<Duration> {
+        let (held, now) = (self.held.load(), self.clock.monotonic());
+        held.as_ref()?.usable_until.checked_sub(now).filter(|left| !left.is_zero())
     }
 
     pub(crate) async fn ready_within(&self, patience: Duration) -> bool {
+        self.ready_unless(patience, |_| false).await
+    }
+
+    /// Waits until a usable set is held, or `hopeless` about an attempt that has failed.
+    pub(crate) async fn ready_unless(
+        &self,
+        patience: Duration,
+        hopeless: impl Fn(FetchError) -> bool,
+    ) -> bool {
         let mut ended = self.ended.subscribe();
-        let ready = async {
-            while !self.is_ready() {
+        self.wake();
+        let wait = async {
+            while !self.is_ready() && !self.state().last_error.is_some_and(&hopeless) {
                 ended.changed().await.expect("the sender lives as long as self");
             }
         };
-        timeout(patience, ready).await.is_ok()
+        let _ = timeout(patience, wait).await;
+        self.is_ready()
+    }
+
+    /// Makes sure that a client which slept until somebody needs it sleeps no longer.
+    pub(crate) fn wake(&self) {
+        let mut state = self.state();
+        if state.policy.is_asleep() {
+            state.policy.wake(self.clock.monotonic());
+            self.wanted.notify_one();
+        }
+    }
+
+    /// A source has changed: an attempt is due.
+    pub(crate) fn source_changed(&self) {
+        self.state().policy.wake(self.clock.monotonic());
+    }
+
+    pub(crate) async fn refresh_now(&self) -> Result<(), FetchError> {
+        let (asked, mut ended) = (self.state().policy.ask(self.clock.monotonic()), self.ended.subscribe());
+        if asked == Asked::Wait {
+            self.wanted.notify_one();
+            timeout(ASKED_WAIT, ended.changed())
+                .await
+                .map_err(|_| FetchError::Interrupted)?
+                .map_err(|_| FetchError::Interrupted)?;
+        }
+        self.state().last_error.map_or(Ok(()), Err)
     }
 
     pub(crate) fn status(&self) -> Status {
         let state = self.state();
         Status {
             age: state.policy.age(self.clock.monotonic()),
-            keys: self.held.load().as_ref().map_or(0, |held| held.keys.kids().len()),
-            generation: state.generation,
+            last_contact: state.last_contact,
+            source: state.place.and_then(|place| self.places.get(place)).cloned(),
+            from_disk: state.from_disk,
+            keys: self.held.load().as_ref().map_or(0, |held| held.keys.iter().len()),
+            denied: state.denied.len(),
+            generation: self.generation.load(Ordering::Acquire),
             last_error: state.last_error,
             fetches: state.fetches,
+            stale_served: self.stale_served.load(Ordering::Relaxed),
         }
-    }
-
-    pub(crate) fn turn(&self) -> Turn {
-        self.state().policy.turn(self.clock.monotonic())
     }
 
     /// Sleeps, but not when somebody wants an attempt.
@@ -119,55 +248,8 @@ impl Shared {
         let _ = timeout(pause, self.wanted.notified()).await;
     }
 
-    /// Takes in how an attempt ended, and tells those who wait. All of it is one change under one lock, so that
-    /// nobody is told "unknown" by the new state and the old set.
-    pub(crate) fn conclude(&self, result: Result<Fetched, Failed>) {
-        let (now, jitter) = (self.clock.monotonic(), fastrand::f64());
-        let mut state = self.state();
-        match result {
-            Ok(fetched) => {
-                state.policy.succeeded(now, fetched.keys.is_none(), fetched.says, jitter);
-                self.swap(&mut state, fetched.keys);
-            }
-            Err(failed) => {
-                state.policy.failed(now, failed.retry_after, jitter);
-                state.last_error = Some(failed.error);
-                state.fetches.failed += 1;
-                self.report(failed.error, state.policy.age(now));
-            }
-        }
-        self.ended.send_modify(|count| *count += 1);
-    }
-
-    fn swap(&self, state: &mut State, fetched: Option<PreparedKeys>) {
-        let before = self.held.load_full();
-        let counter =
-            if fetched.is_some() { &mut state.fetches.replaced } else { &mut state.fetches.not_modified };
-        *counter += 1;
-        state.last_error = None;
-        let keys = fetched.or_else(|| before.as_ref().map(|held| held.keys.clone()));
-        let (Some(keys), Some(usable_until)) = (keys, state.policy.usable_until()) else {
-            return; // a confirmation is only accepted for a set that is held
-        };
-        if !before.is_some_and(|held| held.keys.same_as(&keys)) {
-            state.generation += 1;
-            let kids: Vec<&str> = keys.kids().map(Kid::as_str).collect();
-            tracing::info!(issuer = %self.issuer, ?kids, generation = state.generation, "the key set has changed");
-        }
-        self.held.store(Some(Arc::new(Held { keys, usable_until })));
-    }
-
-    fn report(&self, reason: FetchError, age: Option<Duration>) {
-        let (issuer, age) = (&self.issuer, age.map(|age| age.as_secs()));
-        if is_alarming(reason) {
-            tracing::error!(%issuer, %reason, age, "the issuer publishes a private key; the held set is kept");
-        } else {
-            tracing::warn!(%issuer, %reason, age, "the key set could not be fetched");
-        }
-    }
-
     /// The state is consistent whenever the lock is free, so a panic elsewhere is no reason to stop verifying.
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,21 +1,25 @@
-//! One attempt: from the issuer's name to keys that are ready to verify.
+//! One attempt: from the configured places to keys that are ready to verify.
 
 use std::time::Duration;
 
-use claviger_jose::{JwkSet, JwkSetError};
-use reqwest::header::HeaderValue;
-use serde::Deserialize;
-use url::Url;
+use claviger_jose::JwkSet;
 
 use crate::{
-    FetchError, endpoint,
-    fetch::{Answer, Failed, Http},
+    FetchError,
+    fetch::{Failed, Http},
     held::PreparedKeys,
-    http_cache::{self, Horizons},
+    http_cache::{Horizons, Validators},
+    policy::Cause,
 };
 
-/// Metadata and key set together.
-const ATTEMPT: Duration = Duration::from_secs(8);
+mod file;
+mod order;
+mod place;
+
+pub(crate) use place::Place;
+
+/// All places together.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(8);
 
 /// What a successful attempt brings.
 #[derive(Debug)]
@@ -24,105 +28,102 @@ pub(crate) struct Fetched {
     pub(crate) keys: Option<PreparedKeys>,
     /// How long the answer says it may be used.
     pub(crate) says: Horizons,
+    /// Which of the places it is from.
+    pub(crate) place: usize,
+    /// What was received, unless it is nothing new.
+    pub(crate) received: Option<Received>,
+}
+
+/// A document and where it is from.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) document: String,
+    pub(crate) provenance: Provenance,
+}
+
+/// The URL that a set was fetched from, and what makes the next request to the same URL conditional.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Provenance {
+    pub(crate) url: Option<String>,
+    pub(crate) validators: Validators,
 }
 
 /// Where the key set of one issuer comes from, and what was learned about it.
 #[derive(Debug)]
 pub(crate) struct Source {
-    http: Http,
-    place: Place,
-    /// The tag of the last set that was accepted.
-    etag: Option<HeaderValue>,
+    http: Option<Http>,
+    places: Vec<Place>,
+    /// Reads a document: with the key names of this house, or of others.
+    parse: Parse,
+    /// Which place the held set is from, and how it came. Only that place can say "not modified".
+    held: Option<(usize, Provenance)>,
+    /// The place that answered last.
+    last_good: usize,
 }
 
-#[derive(Debug)]
-pub(crate) enum Place {
-    Fixed(Url),
-    /// Read from the metadata before the first fetch, and again after an attempt that failed.
-    Discovered {
-        issuer: Issuer,
-        jwks_uri: Option<Url>,
-    },
-}
-
-impl Place {
-    /// Whether TLS is spoken: the scheme of a discovered URL is that of its issuer.
-    pub(crate) fn is_https(&self) -> bool {
-        let (Self::Fixed(url) | Self::Discovered { issuer: Issuer { url, .. }, .. }) = self;
-        url.scheme() == "https"
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Issuer {
-    /// Byte for byte as configured: URLs that differ in spelling are different issuers.
-    pub(crate) name: String,
-    pub(crate) url: Url,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    jwks_uri: String,
-}
+/// How a document is read: [`JwkSet::parse`] or [`JwkSet::parse_foreign`].
+pub(crate) type Parse = fn(&[u8]) -> Result<JwkSet, claviger_jose::JwkSetError>;
 
 impl Source {
-    pub(crate) fn new(http: Http, place: Place) -> Self {
-        Self { http, place, etag: None }
+    /// Places in the order in which they are tried, and a client if one of them is a URL.
+    pub(crate) fn new(http: Option<Http>, places: Vec<Place>, parse: Parse) -> Self {
+        Self { http, places, parse, held: None, last_good: 0 }
     }
 
-    pub(crate) async fn attempt(&mut self) -> Result<Fetched, Failed> {
-        let result = tokio::time::timeout(ATTEMPT, self.fetch()).await;
-        let result = result.unwrap_or_else(|_| Err(FetchError::Timeout.into()));
-        if let (Err(_), Place::Discovered { jwks_uri, .. }) = (&result, &mut self.place) {
-            *jwks_uri = None; // the set may have moved
+    /// Goes on where an earlier process was, with a set that is held again.
+    pub(crate) fn resume(&mut self, place: usize, provenance: Provenance) {
+        self.held = Some((place, provenance));
+        self.last_good = place;
+    }
+
+    /// Makes no request conditional: what is held may not be what was last received.
+    pub(crate) fn forget(&mut self) {
+        self.held = None;
+    }
+
+    /// Whether a watched file is not as it was when it was last looked at.
+    pub(crate) async fn has_changed(&mut self) -> bool {
+        let mut changed = false;
+        for place in &mut self.places {
+            if let Place::File(file) = place {
+                changed |= file.has_changed().await;
+            }
         }
-        result
+        changed
     }
 
-    async fn fetch(&mut self) -> Result<Fetched, Failed> {
-        let url = match &mut self.place {
-            Place::Fixed(url) | Place::Discovered { jwks_uri: Some(url), .. } => url.clone(),
-            Place::Discovered { issuer, jwks_uri } => {
-                let url = discover(&self.http, issuer).await?;
-                jwks_uri.insert(url).clone()
-            }
-        };
-        match self.http.get(url, self.etag.as_ref()).await? {
-            Answer::NotModified { headers } => {
-                Ok(Fetched { keys: None, says: http_cache::horizons(&headers) })
-            }
-            Answer::Document { body, headers } => {
-                let set = JwkSet::parse(&body).map_err(FetchError::Set)?;
-                let keys = PreparedKeys::of(&set).ok_or(FetchError::NoUsableKey)?;
-                if !set.skipped().is_empty() {
-                    tracing::debug!(skipped = ?set.skipped(), "keys of the set were passed over");
+    /// Tries the places until one answers with a set that can be trusted. They share the time.
+    pub(crate) async fn attempt(&mut self, cause: Cause) -> Result<Fetched, Failed> {
+        let share = ATTEMPT / u32::try_from(self.places.len()).unwrap_or(1).max(1);
+        let fixed = matches!(self.places.get(self.last_good), Some(Place::Fixed(_)));
+        let mut failed: Option<Failed> = None;
+        for place in order::of_attempt(self.places.len(), self.last_good, fixed, cause) {
+            match self.try_place(place, share).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(failure) => {
+                    let name = self.places.get(place).map(Place::name);
+                    tracing::debug!(place = name, reason = %failure.error, "a place has no key set for us");
+                    failed = Some(failed.map_or(failure, |first| first.and(failure)));
                 }
-                self.etag = http_cache::etag(&headers);
-                Ok(Fetched { keys: Some(keys), says: http_cache::horizons(&headers) })
             }
         }
+        Err(failed.unwrap_or(FetchError::NoUsableKey.into()))
     }
-}
 
-/// Finds the key set's URL in the issuer's metadata (RFC 8414; OpenID Connect Discovery 1.0 if there is none).
-async fn discover(http: &Http, issuer: &Issuer) -> Result<Url, Failed> {
-    let [oauth, openid] = endpoint::metadata_urls(&issuer.url);
-    let answer = match http.get(oauth, None).await {
-        Err(Failed { error: FetchError::Status(404), .. }) => http.get(openid, None).await?,
-        other => other?,
-    };
-    let Answer::Document { body, .. } = answer else {
-        return Err(FetchError::NotModified.into());
-    };
-    let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| FetchError::Metadata)?;
-    if metadata.issuer != issuer.name {
-        return Err(FetchError::OtherIssuer.into());
+    async fn try_place(&mut self, index: usize, share: Duration) -> Result<Fetched, Failed> {
+        let Some(place) = self.places.get_mut(index) else {
+            return Err(FetchError::NoUsableKey.into());
+        };
+        let known = self.held.as_ref().filter(|(from, _)| *from == index).map(|(_, provenance)| provenance);
+        let attempt = place.fetch(self.http.as_ref(), known, self.parse);
+        let result = tokio::time::timeout(share, attempt).await;
+        let (keys, says, received) =
+            result.unwrap_or_else(|_| Err(FetchError::Timeout.into())).inspect_err(|_| place.mistrust())?;
+        if keys.is_some() {
+            let provenance = received.as_ref().map(|received| received.provenance.clone());
+            self.held = Some((index, provenance.unwrap_or_default()));
+        }
+        self.last_good = index;
+        Ok(Fetched { keys, says, place: index, received })
     }
-    endpoint::parse_discovered(&metadata.jwks_uri, &issuer.url).ok_or_else(|| FetchError::JwksUri.into())
-}
-
-/// Whether a failure means that the issuer has lost a private key, not that the network is bad.
-pub(crate) fn is_alarming(error: FetchError) -> bool {
-    error == FetchError::Set(JwkSetError::PrivateKey)
 }

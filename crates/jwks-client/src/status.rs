@@ -1,4 +1,6 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use claviger_jose::NumericDate;
 
 use crate::FetchError;
 
@@ -8,14 +10,25 @@ use crate::FetchError;
 pub struct Status {
     /// The time since the last contact: a set, or the news that it has not changed. `None`: never.
     pub age: Option<Duration>,
+    /// The wall-clock time of the last contact, which may have been an earlier process's. `None`: never, or the set is
+    /// fixed.
+    pub last_contact: Option<NumericDate>,
+    /// Where the held set is from: a URL without its query, a path, or "a fixed set". `None` without one.
+    pub source: Option<Arc<str>>,
+    /// The held set is the disk copy of an earlier process, not yet confirmed by the issuer.
+    pub from_disk: bool,
     /// How many keys are held.
     pub keys: usize,
+    /// How many kids are denied.
+    pub denied: usize,
     /// How often the keys have changed. What was derived from an earlier generation is out of date.
     pub generation: u64,
     /// Why the last attempt failed; `None` if it succeeded.
     pub last_error: Option<FetchError>,
     /// What became of all attempts.
     pub fetches: Fetches,
+    /// How many keys were answered from a set that was no longer fresh.
+    pub stale_served: u64,
 }
 
 /// Attempts to fetch the set, by outcome.

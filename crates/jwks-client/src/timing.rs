@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// assert!(Timing::default().with_unknown_kid_interval(Duration::from_secs(1)).is_err());
 /// # Ok::<(), claviger_jwks_client::TimingError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
     freshness: Duration,
     staleness: Duration,

@@ -1,0 +1,102 @@
+use claviger_jose::{Jwk, Kid};
+
+use crate::held::PreparedKeys;
+
+/// News of a key set, for who [subscribes](crate::JwksClient::subscribe).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeysEvent {
+    /// The keys that are accepted have changed, by a new set or by a denial.
+    Changed {
+        /// Keys that are accepted from now on. A key that took over the name of another is also in `removed`.
+        added: Vec<Kid>,
+        /// Keys that are dead from now on.
+        removed: Vec<Kid>,
+        /// The generation that begins.
+        generation: u64,
+    },
+    /// The set is no longer fresh and the issuer cannot be reached. Told once per outage.
+    Stale,
+    /// The issuer is reached again, after [`Stale`](Self::Stale).
+    Recovered,
+    /// A key was withdrawn in the same change in which the first other key of its algorithm appeared: tokens of the
+    /// old key and tokens of the new one were never good at the same time, and some were refused.
+    KeyWithoutOverlap {
+        /// The key that was withdrawn.
+        kid: Kid,
+    },
+}
+
+/// What is different between two sets, in any order of their keys.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) added: Vec<Kid>,
+    pub(crate) removed: Vec<Kid>,
+    pub(crate) without_overlap: Vec<Kid>,
+}
+
+impl Change {
+    pub(crate) fn between(old: Option<&PreparedKeys>, new: &PreparedKeys) -> Self {
+        let old: Vec<&Jwk> = old.into_iter().flat_map(PreparedKeys::iter).collect();
+        let new: Vec<&Jwk> = new.iter().collect();
+        // The name alone does not tell: an issuer that names its keys as it likes may give a name again.
+        let added: Vec<&Jwk> = new.iter().filter(|key| !old.contains(key)).copied().collect();
+        let removed: Vec<&Jwk> = old.iter().filter(|key| !new.contains(key)).copied().collect();
+        let stays = |key: &Jwk| new.iter().any(|other| other.alg() == key.alg() && old.contains(other));
+        let succeeded = |key: &Jwk| added.iter().any(|other| other.alg() == key.alg());
+        let without_overlap =
+            removed.iter().filter(|key| succeeded(key) && !stays(key)).map(|key| *key.kid()).collect();
+        let kids = |keys: &[&Jwk]| keys.iter().map(|key| *key.kid()).collect();
+        Self { added: kids(&added), removed: kids(&removed), without_overlap }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_jose::JwkSet;
+    use claviger_testkit::TestKey;
+    use serde_json::json;
+
+    use super::*;
+
+    fn set(keys: &[&TestKey]) -> Option<PreparedKeys> {
+        let keys: Vec<_> = keys.iter().map(|key| json!(key.jwk())).collect();
+        PreparedKeys::of(&JwkSet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap())
+    }
+
+    fn check(old: &[&TestKey], new: &[&TestKey], added: &[&TestKey], removed: &[&TestKey], gap: &[&TestKey]) {
+        let kids = |keys: &[&TestKey]| keys.iter().map(|key| *key.kid()).collect();
+        let expected = Change { added: kids(added), removed: kids(removed), without_overlap: kids(gap) };
+        assert_eq!(Change::between(set(old).as_ref(), &set(new).unwrap()), expected);
+    }
+
+    #[test]
+    fn a_change_is_told_by_the_keys_and_not_by_their_order() {
+        let (r, e, other) = (TestKey::rs256(), TestKey::es256(), TestKey::es256_other());
+        check(&[], &[r, e], &[r, e], &[], &[]);
+        check(&[r, e], &[e, r], &[], &[], &[]);
+        check(&[r, e], &[r], &[], &[e], &[]);
+        check(&[r, e], &[r, other], &[other], &[e], &[e]);
+        check(&[r], &[e], &[e], &[r], &[]);
+        // The last step of one rotation and the first of the next: the key between them stays.
+        check(&[e, other], &[other, r], &[r], &[e], &[]);
+    }
+
+    // S-21
+    #[test]
+    fn another_key_under_the_name_of_the_old_one_is_a_change() {
+        let named = |key: &TestKey| {
+            let mut jwk = json!(key.jwk());
+            jwk["kid"] = "one".into();
+            let document = json!({ "keys": [jwk] }).to_string();
+            PreparedKeys::of(&JwkSet::parse_foreign(document.as_bytes()).unwrap()).unwrap()
+        };
+        let change = Change::between(Some(&named(TestKey::es256())), &named(TestKey::es256_other()));
+        let one: Kid = "one".parse().unwrap();
+        assert_eq!(change, Change { added: vec![one], removed: vec![one], without_overlap: vec![one] });
+    }
+}

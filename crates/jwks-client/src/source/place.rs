@@ -1,0 +1,145 @@
+use serde::Deserialize;
+use url::Url;
+
+use super::{Parse, Provenance, Received, file::WatchedFile};
+use crate::{
+    FetchError, endpoint,
+    fetch::{Answer, Failed, Http},
+    held::PreparedKeys,
+    http_cache::{self, Horizons, Validators},
+};
+
+/// A place where a key set is.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Url(Url),
+    /// Read from the metadata before the first fetch, and again after an attempt that failed.
+    Discovered {
+        issuer: Issuer,
+        jwks_uri: Option<Url>,
+    },
+    File(WatchedFile),
+    Fixed(PreparedKeys),
+}
+
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    /// Byte for byte as configured: URLs that differ in spelling are different issuers.
+    name: String,
+    url: Url,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+type Answered = (Option<PreparedKeys>, Horizons, Option<Received>);
+
+impl Place {
+    pub(crate) fn discovered(issuer: &str, url: Url) -> Self {
+        Self::Discovered { issuer: Issuer { name: issuer.to_owned(), url }, jwks_uri: None }
+    }
+
+    pub(crate) fn file(path: std::path::PathBuf) -> Self {
+        Self::File(WatchedFile::new(path))
+    }
+
+    /// The URL that is asked first; the scheme of a discovered URL is that of its issuer.
+    pub(crate) fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Url(url) | Self::Discovered { issuer: Issuer { url, .. }, .. } => Some(url),
+            Self::File(_) | Self::Fixed(_) => None,
+        }
+    }
+
+    /// How it is called where people read: without a query, which may hold a secret.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Url(url) => endpoint::without_query(url),
+            Self::Discovered { issuer, .. } => endpoint::metadata_urls(&issuer.url)[0].to_string(),
+            Self::File(file) => file.path().display().to_string(),
+            Self::Fixed(_) => "a fixed set".to_owned(),
+        }
+    }
+
+    /// Whether a set that was fetched from this URL, at a place of this name, can have been from here.
+    pub(crate) fn is_origin(&self, name: &str, url: Option<&str>) -> bool {
+        match self {
+            Self::Url(own) => url == Some(own.as_str()),
+            _ => name == self.name(),
+        }
+    }
+
+    /// An attempt failed: the set may have moved.
+    pub(super) fn mistrust(&mut self) {
+        if let Self::Discovered { jwks_uri, .. } = self {
+            *jwks_uri = None;
+        }
+    }
+
+    pub(super) async fn fetch(
+        &mut self,
+        http: Option<&Http>,
+        known: Option<&Provenance>,
+        parse: Parse,
+    ) -> Result<Answered, Failed> {
+        let http = http.ok_or(FetchError::Connect);
+        let url = match self {
+            Self::Fixed(keys) => return Ok((Some(keys.clone()), Horizons::default(), None)),
+            Self::File(file) => {
+                let document = file.read().await?;
+                let (keys, received) = accept(&document, Provenance::default(), parse)?;
+                return Ok((Some(keys), Horizons::default(), Some(received)));
+            }
+            Self::Url(url) | Self::Discovered { jwks_uri: Some(url), .. } => url.clone(),
+            Self::Discovered { issuer, jwks_uri } => {
+                let url = discover(http?, issuer).await?;
+                jwks_uri.insert(url).clone()
+            }
+        };
+        let known = known.filter(|known| known.url.as_deref() == Some(url.as_str()));
+        match http?.get(url.clone(), known.map(|known| &known.validators)).await? {
+            Answer::NotModified { headers } => Ok((None, http_cache::horizons(&headers), None)),
+            Answer::Document { body, headers } => {
+                let provenance = Provenance { url: Some(url.into()), validators: Validators::of(&headers) };
+                let (keys, received) = accept(&body, provenance, parse)?;
+                Ok((Some(keys), http_cache::horizons(&headers), Some(received)))
+            }
+        }
+    }
+}
+
+/// A set is taken if it is one that can be trusted, with at least one key that can be used.
+fn accept(
+    document: &[u8],
+    provenance: Provenance,
+    parse: Parse,
+) -> Result<(PreparedKeys, Received), FetchError> {
+    let set = parse(document).map_err(FetchError::Set)?;
+    let keys = PreparedKeys::of(&set).ok_or(FetchError::NoUsableKey)?;
+    if !set.skipped().is_empty() {
+        tracing::debug!(skipped = ?set.skipped(), "keys of the set were passed over");
+    }
+    // What was parsed as JSON is UTF-8 (RFC 8259 section 8.1); nothing is lost here.
+    let document = String::from_utf8_lossy(document).into_owned();
+    Ok((keys, Received { document, provenance }))
+}
+
+/// Finds the key set's URL in the issuer's metadata (RFC 8414; OpenID Connect Discovery 1.0 if there is none).
+async fn discover(http: &Http, issuer: &Issuer) -> Result<Url, Failed> {
+    let [oauth, openid] = endpoint::metadata_urls(&issuer.url);
+    let answer = match http.get(oauth, None).await {
+        Err(Failed { error: FetchError::Status(404), .. }) => http.get(openid, None).await?,
+        other => other?,
+    };
+    let Answer::Document { body, .. } = answer else {
+        return Err(FetchError::NotModified.into());
+    };
+    let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| FetchError::Metadata)?;
+    if metadata.issuer != issuer.name {
+        return Err(FetchError::OtherIssuer.into());
+    }
+    endpoint::parse_discovered(&metadata.jwks_uri, &issuer.url).ok_or_else(|| FetchError::JwksUri.into())
+}
