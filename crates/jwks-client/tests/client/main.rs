@@ -2,16 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod conditional;
 mod discovery;
 mod faults;
 mod freshness;
+mod publisher;
 mod sharing;
+mod sources;
 
 use std::{sync::Arc, time::Duration};
 
 use claviger_jose::{Kid, NumericDate};
 use claviger_jwks_client::{JwksClient, JwksClientBuilder, KeyError};
 use claviger_testkit::{TestClock, TestIssuer, TestKey};
+use serde_json::json;
 
 /// An issuer with [`TestKey::rs256`] and [`TestKey::es256`], and a client that has fetched them.
 struct Rig {
@@ -44,6 +48,12 @@ impl Rig {
     async fn provoke(&self) -> KeyError {
         self.client.resolve(&nobodys_kid()).await.unwrap_err()
     }
+}
+
+/// The text of a set with these keys.
+fn set_of(keys: &[&TestKey]) -> String {
+    let keys: Vec<_> = keys.iter().map(|key| json!(key.jwk())).collect();
+    json!({ "keys": keys }).to_string()
 }
 
 fn nobodys_kid() -> Kid {
