@@ -96,7 +96,7 @@ impl TrustedIssuer {
         let keys = match self.keys {
             Keys::Held(keys) => keys,
             Keys::Fetched(builder) => {
-                let builder = *builder;
+                let builder = if dialect.foreign { builder.foreign_kids() } else { *builder };
                 let builder = match common.timing {
                     Some(timing) => builder.timing(timing),
                     None => builder,
