@@ -151,4 +151,29 @@ mod tests {
         }
         assert_eq!((checked, refused), (1031, 3));
     }
+
+    /// RFC 7515 appendices A.2 and A.3, RFC 7520 section 4.1: their tokens name no kind, so that nothing
+    /// public verifies them.
+    // S-9
+    #[test]
+    fn the_signatures_of_the_standards_verify() {
+        for example in [
+            include_str!("../tests/vectors/rfc7515_a2.json"),
+            include_str!("../tests/vectors/rfc7515_a3.json"),
+            include_str!("../tests/vectors/rfc7520_4_1.json"),
+        ] {
+            let example: serde_json::Value = serde_json::from_str(example).unwrap();
+            let number = |name: &str| base64url::decode(example["jwk"][name].as_str().unwrap()).unwrap();
+            let coordinate = |name: &str| number(name).try_into().unwrap();
+            let key = prepared(match example["jwk"]["kty"].as_str() {
+                Some("RSA") => PublicKey::Rsa { n: number("n"), e: number("e") },
+                _ => PublicKey::P256 { x: coordinate("x"), y: coordinate("y") },
+            });
+            let key = key.unwrap();
+            let (message, signature) = example["jws"].as_str().unwrap().rsplit_once('.').unwrap();
+            let signature = base64url::decode(signature).unwrap();
+            assert_eq!(key.check(message.as_bytes(), &signature), Ok(()), "{key:?}");
+            assert_eq!(key.check(&message.as_bytes()[1..], &signature), Err(JwsError::Signature), "{key:?}");
+        }
+    }
 }

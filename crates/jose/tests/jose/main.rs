@@ -13,6 +13,7 @@ mod header;
 mod jsonwebtoken_traps;
 mod jwk_set;
 mod payload;
+mod rfc;
 mod signature;
 
 /// A payload that may be any object.
