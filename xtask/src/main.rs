@@ -5,6 +5,8 @@
 
 mod ci;
 mod coverage;
+mod fuzz;
+mod mutants;
 mod run;
 
 use std::path::PathBuf;
@@ -62,6 +64,26 @@ enum Command {
         /// Only the rows whose name contains this.
         filter: Option<String>,
     },
+    /// Run the fuzz targets, or one of them, one after the other.
+    Fuzz {
+        /// Only this target; a wrong name lists them.
+        target: Option<String>,
+        /// How long each runs.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
+    /// Change the code of jose, jwks-client and verifier in small ways and see whether a test fails.
+    Mutants {
+        /// How many changes are drawn at random.
+        #[arg(long, default_value_t = 200)]
+        sample: usize,
+        /// The same seed draws the same changes of the same code.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Only this one of the crates.
+        #[arg(long, short)]
+        package: Option<String>,
+    },
     /// Print which items of the security checklist are covered by which tests.
     Coverage,
     /// Everything that a change must pass: format, lints, documentation, dependencies, tests.
@@ -114,6 +136,8 @@ fn main() -> anyhow::Result<()> {
             let arguments: Vec<&str> = std::iter::once(runs.as_str()).chain(filter.as_deref()).collect();
             run_binary("release", "bench", &arguments)
         }
+        Command::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
+        Command::Mutants { sample, seed, package } => mutants::run(sample, seed, package.as_deref()),
         Command::Coverage => coverage::print(),
         Command::Ci => ci::all(),
     }
