@@ -30,6 +30,12 @@ impl TestClock {
         Self(Arc::new(Hands { elapsed: AtomicU64::new(0), wall_at_zero: AtomicU64::new(wall.as_secs()) }))
     }
 
+    /// A clock that stands still at the system's time, so that tokens look right beside those of other clocks.
+    #[must_use]
+    pub fn at_system_time() -> Self {
+        Self::at(system_now())
+    }
+
     /// Lets time pass: both hands move.
     ///
     /// # Panics
@@ -43,6 +49,28 @@ impl TestClock {
     pub fn set_wall(&self, wall: NumericDate) {
         self.0.wall_at_zero.store(wall.as_secs().wrapping_sub(self.monotonic().as_secs()), SeqCst);
     }
+}
+
+/// What time an issuer goes by.
+#[derive(Debug, Clone)]
+pub(crate) enum IssuerClock {
+    System,
+    InTheTestsHand(TestClock),
+}
+
+impl IssuerClock {
+    pub(crate) fn now(&self) -> NumericDate {
+        match self {
+            Self::System => system_now(),
+            Self::InTheTestsHand(clock) => clock.now(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an issuer is a process with a clock; tests bring their own")]
+fn system_now() -> NumericDate {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    NumericDate::from_secs(since.map_or(0, |since| since.as_secs()))
 }
 
 impl Clock for TestClock {

@@ -1,28 +1,26 @@
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use claviger_jose::NumericDate;
-use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use axum::Router;
+use claviger_oauth::{JWKS_PATH, TOKEN_PATH};
+use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{
-    Fault, TestKey, TestToken,
-    server::{self, Publication},
-};
+use crate::{Endpoint, Fault, TestClient, TestIssuerBuilder, TestToken, server, shared::Shared};
 
-/// Longer than anything that a test waits for, shorter than a person does.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// An issuer in this process, on a free port of `127.0.0.1`.
+/// An issuer in this process, on a free port of `127.0.0.1` or without a socket at all.
 ///
-/// It publishes [`TestKey::rs256`] and [`TestKey::es256`] until told otherwise. It stops when it is dropped.
+/// It publishes [`TestKey::rs256`] and [`TestKey::es256`], both active, until told otherwise. It stops when it
+/// is dropped.
 pub struct TestIssuer {
+    shared: Arc<Shared>,
+    socket: Option<Socket>,
+}
+
+struct Socket {
     address: SocketAddr,
-    publication: Arc<Publication>,
     server: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -32,83 +30,105 @@ impl TestIssuer {
     /// # Panics
     /// If the loopback interface has no free port.
     pub async fn start() -> Self {
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).await;
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let set = set_of(&[TestKey::rs256(), TestKey::es256()]);
-        let publication = Arc::new(Publication::new(format!("http://{address}"), set));
-        let issuer = Self { address, publication, server: Mutex::new(None) };
+        Self::builder().start().await
+    }
+
+    /// An issuer that nobody can connect to: it signs tokens, and tells its keys by [`jwks`](Self::jwks) or
+    /// through a [`router`](Self::router) that the test mounts.
+    #[must_use]
+    pub fn without_socket(url: &str) -> Self {
+        Self::builder().without_socket(url)
+    }
+
+    /// An issuer with a clock, keys or an identifier of its own.
+    pub fn builder() -> TestIssuerBuilder {
+        TestIssuerBuilder::new()
+    }
+
+    pub(crate) fn mounted(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared), socket: None }
+    }
+
+    pub(crate) fn serving(shared: Shared, listener: TcpListener, address: SocketAddr) -> Self {
+        let socket = Socket { address, server: Mutex::new(None) };
+        let issuer = Self { shared: Arc::new(shared), socket: Some(socket) };
         issuer.serve(listener);
         issuer
     }
 
-    /// The issuer identifier, which is its URL, without a trailing slash.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The issuer identifier: what is in `iss`, and byte for byte what verifiers are told.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.publication.issuer
+        &self.shared.url
     }
 
     /// The URL of the key set.
     #[must_use]
     pub fn jwks_url(&self) -> String {
-        format!("{}{}", self.url(), server::JWKS_PATH)
+        format!("{}{JWKS_PATH}", self.shared.base)
     }
 
-    /// Publishes these keys and no others.
-    pub fn set_keys(&self, keys: &[&TestKey]) {
-        self.set_raw_jwks(set_of(keys));
-    }
-
-    /// Publishes any text as the key set.
-    pub fn set_raw_jwks(&self, text: String) {
-        self.publication.told().jwks = text;
-    }
-
-    /// Sets the `Cache-Control` of the key set; at first `public, max-age=300`.
-    pub fn cache_control(&self, value: &str) {
-        value.clone_into(&mut self.publication.told().cache_control);
-    }
-
-    /// Breaks the key set endpoint, until [`heal`](Self::heal).
-    pub fn fault(&self, fault: Fault) {
-        self.publication.told().fault = Some(fault);
-    }
-
-    /// Ends the fault.
-    pub fn heal(&self) {
-        self.publication.told().fault = None;
-    }
-
-    /// How often the key set was asked for, whatever the answer was.
+    /// The URL of the token endpoint.
     #[must_use]
-    pub fn fetches(&self) -> usize {
-        *self.publication.fetches.borrow()
+    pub fn token_url(&self) -> String {
+        format!("{}{TOKEN_PATH}", self.shared.base)
     }
 
-    /// How often the metadata was asked for, at either of its two places.
+    /// The endpoints as a router, to be served or merged by the test. The paths are those of the issuer's URL.
+    pub fn router(&self) -> Router {
+        server::router(&self.shared)
+    }
+
+    /// The key set as it is, whatever fault it is served with (RFC 7517 section 5).
     #[must_use]
-    pub fn metadata_fetches(&self) -> usize {
-        *self.publication.metadata_fetches.borrow()
-    }
-
-    /// Waits until the key set has been asked for `count` times since the start.
-    ///
-    /// # Panics
-    /// If that takes longer than ten seconds.
-    pub async fn wait_for_fetches(&self, count: usize) {
-        let mut fetches: watch::Receiver<usize> = self.publication.fetches.subscribe();
-        let enough = fetches.wait_for(|seen| *seen >= count);
-        let in_time = tokio::time::timeout(PATIENCE, enough).await.is_ok();
-        assert!(in_time, "{count} fetches were expected, {} came in {PATIENCE:?}", self.fetches());
+    pub fn jwks(&self) -> String {
+        self.shared.state().jwks()
     }
 
     /// An access token of this issuer for an audience, to be refined and signed.
     pub fn token(&self, audience: &str) -> TestToken {
-        TestToken::new(self.url(), audience, system_now())
+        TestToken::new(Arc::clone(&self.shared), audience)
+    }
+
+    /// Registers a client of the token endpoint; a client of that name gets another secret.
+    ///
+    /// # Panics
+    /// If the name is none for a client.
+    pub fn client(&self, client_id: &str, secret: &str) -> TestClient<'_> {
+        TestClient::register(self, client_id, secret)
+    }
+
+    /// Breaks the key set endpoint, or the metadata where the fault is about that, until [`heal`](Self::heal).
+    pub fn fault(&self, fault: Fault) {
+        let about_metadata = fault == Fault::ContradictingIssuer;
+        self.fault_at(if about_metadata { Endpoint::Metadata } else { Endpoint::KeySet }, fault);
+    }
+
+    /// Breaks any endpoint, until [`heal`](Self::heal).
+    pub fn fault_at(&self, endpoint: Endpoint, fault: Fault) {
+        self.shared.state().begin(endpoint, fault);
+    }
+
+    /// Ends all faults.
+    pub fn heal(&self) {
+        self.shared.state().heal();
+    }
+
+    /// Sets the `Cache-Control` of the key set; at first `public, max-age=300`.
+    pub fn cache_control(&self, value: &str) {
+        value.clone_into(&mut self.shared.state().cache_control);
     }
 
     /// Goes away as by a crash: the port is closed, and so is every connection.
+    ///
+    /// # Panics
+    /// If it has no socket.
     pub async fn stop(&self) {
-        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let server = self.socket().server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             server.abort();
             // Only when the task is gone the port is free.
@@ -119,20 +139,25 @@ impl TestIssuer {
     /// Comes back on the same port, with the same keys and fault.
     ///
     /// # Panics
-    /// If it was not stopped, or if somebody else took the port meanwhile.
+    /// If it was not stopped, if somebody else took the port meanwhile, or if it has no socket.
     pub async fn restart(&self) {
-        self.serve(bind(self.address).await);
+        self.serve(bind(self.socket().address).await);
+    }
+
+    fn socket(&self) -> &Socket {
+        self.socket.as_ref().expect("only an issuer with a socket can be stopped and restarted")
     }
 
     fn serve(&self, listener: TcpListener) {
-        let server = tokio::spawn(server::serve(listener, server::router(Arc::clone(&self.publication))));
-        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        let server = tokio::spawn(server::serve(listener, server::whole_router(&self.shared)));
+        *self.socket().server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
     }
 }
 
 impl Drop for TestIssuer {
     fn drop(&mut self) {
-        if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let Some(socket) = &self.socket else { return };
+        if let Some(server) = socket.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
             server.abort();
         }
     }
@@ -144,22 +169,8 @@ impl fmt::Debug for TestIssuer {
     }
 }
 
-async fn bind(address: SocketAddr) -> TcpListener {
+pub(crate) async fn bind(address: SocketAddr) -> TcpListener {
     TcpListener::bind(address).await.unwrap_or_else(|error| panic!("cannot listen on {address}: {error}"))
-}
-
-fn set_of(keys: &[&TestKey]) -> String {
-    let keys: Vec<Value> = keys.iter().map(|key| json!(key.jwk())).collect();
-    json!({ "keys": keys }).to_string()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an issuer is a process with a clock; tests override it per token"
-)]
-fn system_now() -> NumericDate {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    NumericDate::from_secs(since.map_or(0, |since| since.as_secs()))
 }
 
 #[cfg(test)]
@@ -167,7 +178,10 @@ mod tests {
     use claviger_jose::{JwkSet, JwkSetError};
     use reqwest::{Response, StatusCode, header};
 
+    use serde_json::Value;
+
     use super::*;
+    use crate::TestKey;
 
     async fn fetch(url: &str, etag: &str) -> reqwest::Result<Response> {
         let client = reqwest::Client::builder().tls_certs_only([]).no_proxy().build()?;

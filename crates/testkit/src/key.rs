@@ -1,29 +1,23 @@
-use std::{
-    fmt::{self, Display},
-    sync::LazyLock,
-};
+use std::fmt::{self, Display};
 
 use aws_lc_rs::{
+    encoding::{AsDer, PublicKeyX509Der},
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use claviger_jose::{Algorithm, Jwk, Kid, PublicKey, base64url};
 use serde_json::{Value, json};
 
-static RS256: LazyLock<TestKey> = LazyLock::new(|| TestKey::rsa(include_bytes!("../keys/rs256.pkcs8.der")));
-static RS256_OTHER: LazyLock<TestKey> =
-    LazyLock::new(|| TestKey::rsa(include_bytes!("../keys/rs256_other.pkcs8.der")));
-static ES256: LazyLock<TestKey> = LazyLock::new(|| TestKey::p256(include_bytes!("../keys/es256.pkcs8.der")));
-static ES256_OTHER: LazyLock<TestKey> =
-    LazyLock::new(|| TestKey::p256(include_bytes!("../keys/es256_other.pkcs8.der")));
+use crate::pool;
 
-/// A key pair that is embedded in this crate and prepared once per process.
+/// A key pair, prepared once per process and public knowledge: it is embedded in this crate.
 ///
 /// It signs whatever it is given: an attack that lies in the content of a token is only tested
 /// by a token whose signature is right.
 pub struct TestKey {
     jwk: Jwk,
     pkcs8: &'static [u8],
+    spki: Vec<u8>,
     pair: Pair,
 }
 
@@ -36,25 +30,37 @@ impl TestKey {
     /// An RSA key of 2048 bits.
     #[must_use]
     pub fn rs256() -> &'static Self {
-        &RS256
+        Self::nth(Algorithm::Rs256, 0)
     }
 
     /// Another RSA key: the next one of the issuer, or an attacker's.
     #[must_use]
     pub fn rs256_other() -> &'static Self {
-        &RS256_OTHER
+        Self::nth(Algorithm::Rs256, 1)
     }
 
     /// A key on P-256.
     #[must_use]
     pub fn es256() -> &'static Self {
-        &ES256
+        Self::nth(Algorithm::Es256, 0)
     }
 
     /// Another key on P-256: the next one of the issuer, or an attacker's.
     #[must_use]
     pub fn es256_other() -> &'static Self {
-        &ES256_OTHER
+        Self::nth(Algorithm::Es256, 1)
+    }
+
+    /// A key by its number: the same number is the same key for as long as the process lives.
+    ///
+    /// The first four of each algorithm are embedded, and 0 and 1 are those with a name of their own. Further
+    /// ones are made when they are first asked for, which takes up to a second for RSA.
+    ///
+    /// # Panics
+    /// If the system's random number generator fails.
+    #[must_use]
+    pub fn nth(alg: Algorithm, number: usize) -> &'static Self {
+        pool::nth(alg, number)
     }
 
     /// The public half.
@@ -121,7 +127,13 @@ impl TestKey {
         self.jws(header, &claims.to_string())
     }
 
-    fn rsa(pkcs8: &'static [u8]) -> Self {
+    /// The public half as a `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1), as in a PEM file.
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    pub(crate) fn rsa(pkcs8: &'static [u8]) -> Self {
         let pair = RsaKeyPair::from_pkcs8(pkcs8).expect("the embedded key is RSA in PKCS#8");
         // SEQUENCE { INTEGER n, INTEGER e } of PKCS#1, whose lengths are known for 2048 bits and e = 65537.
         let n = &pair.public_key().as_ref()[9..265];
@@ -129,7 +141,7 @@ impl TestKey {
         Self::new(pkcs8, public, Pair::Rsa(pair))
     }
 
-    fn p256(pkcs8: &'static [u8]) -> Self {
+    pub(crate) fn p256(pkcs8: &'static [u8]) -> Self {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
             .expect("the embedded key is on P-256 in PKCS#8");
         let point = pair.public_key().as_ref();
@@ -139,7 +151,12 @@ impl TestKey {
     }
 
     fn new(pkcs8: &'static [u8], public: PublicKey, pair: Pair) -> Self {
-        Self { jwk: Jwk::new(public).expect("the embedded key is acceptable"), pkcs8, pair }
+        let spki: Result<PublicKeyX509Der<'_>, _> = match &pair {
+            Pair::Rsa(pair) => pair.public_key().as_der(),
+            Pair::P256(pair) => pair.public_key().as_der(),
+        };
+        let spki = spki.expect("a sound key has a public half").as_ref().to_vec();
+        Self { jwk: Jwk::new(public).expect("the embedded key is acceptable"), pkcs8, spki, pair }
     }
 }
 
@@ -170,11 +187,13 @@ mod tests {
 
     #[test]
     fn every_key_signs_what_its_public_half_verifies() {
-        for key in [TestKey::rs256(), TestKey::rs256_other(), TestKey::es256(), TestKey::es256_other()] {
+        let keys = [Algorithm::Rs256, Algorithm::Es256].map(|alg| (0..5).map(move |n| TestKey::nth(alg, n)));
+        for key in keys.into_iter().flatten() {
             let token = key.access_token(&json!({ "sub": "client:a" }));
             let jws = UnverifiedJws::parse(&token).unwrap();
             let claims = key.jwk().verifying_key().unwrap().verify::<Claims>(&jws).unwrap();
             assert_eq!(claims.into_inner().0, json!({ "sub": "client:a" }));
+            assert!(key.spki().len() > 64);
         }
     }
 

@@ -24,15 +24,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod builder;
+mod clients;
 mod clock;
 mod fault;
 mod issuer;
 mod key;
+mod pool;
+mod request_log;
+mod rotation;
 mod server;
+mod shared;
 mod token;
+mod token_endpoint;
 
+pub use builder::TestIssuerBuilder;
+pub use clients::TestClient;
 pub use clock::TestClock;
 pub use fault::Fault;
 pub use issuer::TestIssuer;
 pub use key::TestKey;
+pub use request_log::{Endpoint, SeenRequest};
+pub use rotation::KeyState;
 pub use token::TestToken;
