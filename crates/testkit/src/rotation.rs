@@ -54,14 +54,19 @@ impl Keys {
     }
 
     pub(crate) fn publish_next(&mut self, alg: Algorithm) -> &'static TestKey {
-        // One number more than there are known keys, so one of them is new.
-        let next = (0..=self.known.len())
-            .map(|number| TestKey::nth(alg, number))
-            .find(|key| !self.known.contains(key.kid()))
-            .expect("keys with different numbers are different");
+        let next = self.strange(alg);
         self.known.push(*next.kid());
         self.published.push((KeyState::Prepared, next));
         next
+    }
+
+    /// A key that was never here.
+    pub(crate) fn strange(&self, alg: Algorithm) -> &'static TestKey {
+        // One number more than there are known keys, so one of them is new.
+        (0..=self.known.len())
+            .map(|number| TestKey::nth(alg, number))
+            .find(|key| !self.known.contains(key.kid()))
+            .expect("keys with different numbers are different")
     }
 
     pub(crate) fn promote(&mut self, alg: Algorithm) -> Result<&'static TestKey, Impossible> {

@@ -68,6 +68,17 @@ impl Shared {
         let wanted = alg.map_or_else(String::new, |alg| format!(" {alg}"));
         key.unwrap_or_else(|| panic!("the issuer has no active{wanted} key: publish and promote one"))
     }
+
+    /// All keys that sign.
+    pub(crate) fn active_keys(&self) -> Vec<&'static TestKey> {
+        let state = self.state();
+        [Algorithm::Es256, Algorithm::Rs256].into_iter().filter_map(|alg| state.keys.active(alg)).collect()
+    }
+
+    /// A key that this issuer never had.
+    pub(crate) fn strange_key(&self, alg: Algorithm) -> &'static TestKey {
+        self.state().keys.strange(alg)
+    }
 }
 
 impl State {

@@ -176,6 +176,16 @@ impl TestToken {
     pub fn key(&self) -> &'static TestKey {
         self.issuer.signing_key(self.alg)
     }
+
+    /// All keys that sign this token: one, where its algorithm is named.
+    pub(crate) fn keys(&self) -> Vec<&'static TestKey> {
+        let keys = self.issuer.active_keys().into_iter();
+        keys.filter(|key| self.alg.is_none_or(|alg| alg == key.alg())).collect()
+    }
+
+    pub(crate) fn issuer(&self) -> &Shared {
+        &self.issuer
+    }
 }
 
 fn next_jti() -> String {
