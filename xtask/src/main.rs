@@ -3,6 +3,7 @@
 //! Everything that is heavy stands in the packages that it belongs to; this one builds them, in sight, and
 //! starts them.
 
+mod bench;
 mod ci;
 mod coverage;
 mod fuzz;
@@ -61,8 +62,11 @@ enum Command {
         /// Runs of each row; the table shows their median and spread.
         #[arg(long, default_value_t = 5)]
         runs: usize,
-        /// Only the rows whose name contains this.
+        /// Only the rows whose name contains this; `verifier`: our verification beside other crates.
         filter: Option<String>,
+        /// Of the rows of `verifier`, only those whose name contains this.
+        #[arg(requires = "filter")]
+        row: Option<String>,
     },
     /// Run the fuzz targets, or one of them, one after the other.
     Fuzz {
@@ -138,6 +142,7 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Command::Mutants { sample, seed, package } => mutants::run(sample, seed, package.as_deref()),
+        Command::Bench { runs, filter, row } => bench::run(runs, filter.as_deref(), row.as_deref()),
         Command::Coverage => coverage::print(),
         Command::Ci => ci::all(),
     }
