@@ -58,8 +58,8 @@ pub(crate) async fn all(stage: &Stage) -> anyhow::Result<Vec<Duel>> {
             token(jwt_authorizer::verify(stage).await?),
             token(josekit::verify(stage)?),
         ]);
-        let headers = |peer| Duel::new(key, "verify from headers", ours::authenticate(stage), peer);
-        duels.extend([headers(huskarl::verify(stage).await?), headers(tower_layer::verify(stage).await?)]);
+        let request = |peer| Duel::new(key, "verify a request", ours::authenticate(stage), peer);
+        duels.extend([request(huskarl::verify(stage).await?), request(tower_layer::verify(stage).await?)]);
         let axum = |peer| Duel::new(key, "through axum", ours::route(stage), peer);
         duels.extend([
             axum(ours::open_route()),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use claviger_jose::base64url;
 use claviger_testkit::{TestIssuer, TestKey};
 use claviger_verifier::Verifier;
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderValue, Request, header, request::Parts};
 use http_body_util::Empty;
 use serde_json::json;
 
@@ -47,27 +47,21 @@ pub(crate) struct Presented {
     pub(crate) token: String,
     pub(crate) signing_input: String,
     pub(crate) signature: Vec<u8>,
-    /// With the token as its bearer.
-    pub(crate) headers: HeaderMap,
+    /// The head of a request with the token as its bearer.
+    pub(crate) parts: Parts,
 }
 
 impl Presented {
     pub(crate) fn new(token: String) -> anyhow::Result<Self> {
         let (signing_input, signature) = token.rsplit_once('.').context("a token has dots")?;
         let (signing_input, signature) = (signing_input.to_owned(), base64url::decode(signature)?);
-        let bearer = HeaderValue::try_from(format!("Bearer {token}"))?;
-        Ok(Self {
-            token,
-            signing_input,
-            signature,
-            headers: HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]),
-        })
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.headers.insert(header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}"))?);
+        Ok(Self { token, signing_input, signature, parts })
     }
 
     pub(crate) fn request(&self) -> Request<Empty<Bytes>> {
-        let mut request = Request::new(Empty::new());
-        self.headers.clone_into(request.headers_mut());
-        request
+        Request::from_parts(self.parts.clone(), Empty::new())
     }
 }
 

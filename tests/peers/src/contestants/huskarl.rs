@@ -2,7 +2,7 @@ use std::{hint::black_box, sync::Arc};
 
 use anyhow::{anyhow, ensure};
 use axum::{Router, extract::FromRequestParts, routing::get};
-use http::{Method, StatusCode, Uri, request::Parts};
+use http::{StatusCode, request::Parts};
 use huskarl_reqwest::ReqwestClient;
 use huskarl_resource_server::validator::rfc9068::{Rfc9068AccessTokenClaims, Rfc9068Validator};
 
@@ -16,9 +16,9 @@ const NAME: &str = "huskarl-resource-server";
 /// `cnf` without its proof. It bounds no lifetime. It takes headers, since it also reads proofs.
 pub(crate) async fn verify(stage: &Stage) -> anyhow::Result<Contestant> {
     let validator = validator(stage).await?;
-    let uri = Uri::from_static("https://orders.fleet.test/");
     let check = Box::new(move |presented: &crate::stage::Presented| {
-        let validation = validator.validate_request(&presented.headers, &Method::GET, &uri, None);
+        let parts = &presented.parts;
+        let validation = validator.validate_request(&parts.headers, &parts.method, &parts.uri, None);
         let caller = at_once(validation)?.outcome.map_err(|error| anyhow!("{error}"))?;
         ensure!(black_box(caller).is_some(), "no token was found");
         Ok(())

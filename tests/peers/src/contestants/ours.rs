@@ -14,10 +14,10 @@ pub(crate) fn verify(stage: &Stage) -> Check {
     Box::new(move |presented| verdict(at_once(verifier.verify(&presented.token))?))
 }
 
-/// The same, from a request's headers: exactly one token.
+/// The same, from the head of a request: exactly one token.
 pub(crate) fn authenticate(stage: &Stage) -> Check {
     let verifier = stage.verifier.clone();
-    Box::new(move |presented| verdict(at_once(verifier.authenticate(&presented.headers))?))
+    Box::new(move |presented| verdict(at_once(verifier.authenticate(&presented.parts))?))
 }
 
 fn verdict(judged: Result<Principal, Refusal>) -> anyhow::Result<()> {
