@@ -17,7 +17,7 @@ pub(crate) fn run(runs: usize, filter: Option<&str>, row: Option<&str>) -> anyho
     if let Some(row) = row {
         bail!("`{row}` is one filter too many: rows of rows exist for `{VERIFIER}` only");
     }
-    let packages = ["-p", "claviger-issuer", "-p", "orders", "-p", "e2e"];
+    let packages = ["-p", "claviger-issuer", "-p", "orders", "-p", "ledger", "-p", "e2e"];
     cargo(&[&["build", "--release", "--bins"], &packages[..]].concat())?;
     run_binary("release", "bench", &with(filter))
 }

@@ -133,13 +133,6 @@ fn main() -> anyhow::Result<()> {
             arguments.extend(alg.iter().flat_map(|alg| ["--alg", alg]));
             claviger(&issuer, &arguments)
         }
-        Command::Bench { runs, filter } => {
-            let packages = ["-p", "claviger-issuer", "-p", "orders", "-p", "ledger", "-p", "e2e"];
-            cargo(&[&["build", "--release", "--bins"], &packages[..]].concat())?;
-            let runs = format!("--runs={runs}");
-            let arguments: Vec<&str> = std::iter::once(runs.as_str()).chain(filter.as_deref()).collect();
-            run_binary("release", "bench", &arguments)
-        }
         Command::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Command::Mutants { sample, seed, package } => mutants::run(sample, seed, package.as_deref()),
         Command::Bench { runs, filter, row } => bench::run(runs, filter.as_deref(), row.as_deref()),
