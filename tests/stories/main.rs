@@ -3,6 +3,7 @@
 mod bad_input;
 mod crash;
 mod drain;
+mod faults;
 mod forgeries;
 mod interop;
 mod issuing;

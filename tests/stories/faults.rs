@@ -1,0 +1,112 @@
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use claviger_jose::base64url;
+use claviger_testkit::{Fault, TestIssuer, TestKey};
+use e2e::{LEDGER, Service, client, until};
+use tokio::task::JoinSet;
+
+const PATIENCE: Duration = Duration::from_secs(45);
+const MAX_GROWTH: usize = 1024 * 1024;
+
+/// What a service did while its issuer did wrong.
+struct Row {
+    fault: &'static str,
+    known: Duration,
+    unknown: (u16, Duration),
+    growth: usize,
+}
+
+// S-21 S-22 S-24 S-26 S-27
+#[tokio::test]
+async fn no_fault_of_a_key_set_endpoint_changes_a_decision() -> anyhow::Result<()> {
+    let mut running = JoinSet::new();
+    for fault in Fault::all() {
+        running.spawn(async move {
+            let name = format!("{fault:?}");
+            under(fault).await.with_context(|| name)
+        });
+    }
+    let mut rows = Vec::new();
+    while let Some(row) = running.join_next().await {
+        rows.push(row??);
+    }
+    rows.sort_by(|left, right| left.fault.cmp(right.fault));
+    println!("fault | known kid: 200 within | unknown kid | memory");
+    for Row { fault, known, unknown: (status, waited), growth } in &rows {
+        println!("{fault} | {known:.1?} | {status} after {waited:.1?} | +{} KiB", growth / 1024);
+    }
+    Ok(())
+}
+
+/// A service that has its keys, while the issuer has this fault and after it.
+async fn under(fault: Fault) -> anyhow::Result<Row> {
+    let issuer = TestIssuer::start().await;
+    issuer.cache_control("max-age=1");
+    let state = tempfile::tempdir()?;
+    let arguments = [("--issuer", issuer.url()), ("--audience", LEDGER)];
+    let service = Service::start("ledger", &arguments, state.path()).await?;
+    service.ready().await?;
+    let http = client();
+    let good = issuer.token(LEDGER).scope("ledger:read").sign(TestKey::es256());
+    ensure!(service.get(&http, "/entries", &good).await?.status == 200);
+    let memory = resident(&service)?;
+
+    issuer.fault(fault.clone());
+    let asked = issuer.fetches();
+    issuer.wait_for_fetches(asked + 1).await;
+    let mut known = Duration::ZERO;
+    let unknown = issuer.token(LEDGER).scope("ledger:read").sign(TestKey::es256_other());
+    let forged = with_another_signature(&good);
+    for _ in 0..20 {
+        let start = Instant::now();
+        let reply = service.get(&http, "/entries", &good).await?;
+        ensure!(reply.status == 200, "a good token was answered with {}", reply.status);
+        known = known.max(start.elapsed());
+        let reply = service.get(&http, "/entries", &forged).await?;
+        ensure!(reply.status == 401, "a forged token was answered with {}", reply.status);
+    }
+    let start = Instant::now();
+    let reply = service.get(&http, "/entries", &unknown).await?;
+    let unknown_after = start.elapsed();
+    // Who got a set that can be trusted knows that the kid is none of the issuer's; who got none does not.
+    let expected = if leaves_a_set(&fault) { 401 } else { 503 };
+    ensure!(reply.status == expected, "an unknown kid was answered with {}", reply.status);
+
+    issuer.heal();
+    let asked = issuer.fetches();
+    let healed = || async {
+        let reply = service.get(&http, "/entries", &unknown).await.ok()?;
+        (reply.status == 401 && issuer.fetches() > asked).then_some(())
+    };
+    until("the service has fetched a set again", PATIENCE, healed).await?;
+    ensure!(service.get(&http, "/entries", &good).await?.status == 200);
+    let growth = resident(&service)?.saturating_sub(memory);
+    ensure!(growth <= MAX_GROWTH, "the service has grown by {growth} bytes");
+    Ok(Row { fault: fault.name(), known, unknown: (reply.status, unknown_after), growth })
+}
+
+/// Whether what comes is a set that may be used, and in time.
+fn leaves_a_set(fault: &Fault) -> bool {
+    match fault {
+        Fault::Slow(pause) => *pause < Duration::from_secs(2),
+        // The metadata is not asked for again while the set comes.
+        Fault::UnaskedNotModified | Fault::OneBadEntry | Fault::StaleCopy | Fault::ContradictingIssuer => {
+            true
+        }
+        _ => false,
+    }
+}
+
+fn with_another_signature(token: &str) -> String {
+    let (signed, _) = token.rsplit_once('.').unwrap_or_default();
+    format!("{signed}.{}", base64url::encode(&[7; 64]))
+}
+
+/// The memory of the process that is in RAM, in bytes.
+fn resident(service: &Service) -> anyhow::Result<usize> {
+    let pid = service.process.id().context("the service runs")?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<usize>()? * 1024)
+}
