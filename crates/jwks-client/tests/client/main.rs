@@ -4,11 +4,15 @@
 
 mod conditional;
 mod discovery;
+mod events;
 mod faults;
+mod foreign;
 mod freshness;
+mod handles;
 mod publisher;
 mod sharing;
 mod sources;
+mod start;
 
 use std::{sync::Arc, time::Duration};
 
