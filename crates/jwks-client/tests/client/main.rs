@@ -4,11 +4,14 @@
 
 mod conditional;
 mod discovery;
+mod disk;
 mod events;
 mod faults;
 mod foreign;
 mod freshness;
 mod handles;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod publisher;
 mod sharing;
 mod sources;
