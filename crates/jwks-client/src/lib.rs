@@ -10,20 +10,21 @@
 //!   [`Timing::staleness`] after the last contact, then everything is
 //!   [`KeyError::Unavailable`]: an outage is never taken for a forged token.
 //! - An unknown kid may cause one fetch, shared by all who wait for it, from a small bucket per
-//!   process: a flood of random kids cannot make a service attack its issuer.
+//!   process: a flood of random kids cannot make a service attack its issuer. A kid that cannot be
+//!   one of the issuer's causes none.
 //! - What the network sends is bounded in time, size and count, and redirects are not followed.
+//! - A panic in the task counts as an attempt that failed. What is built alike in one process is one
+//!   client, and the task ends with its last handle.
+//!
+//! # Finding the key of a token
 //!
 //! ```no_run
-//! use std::time::Duration;
-//!
 //! use claviger_jose::UnverifiedJws;
-//! use claviger_jwks_client::{JwksClient, KeyError};
+//! use claviger_jwks_client::{JwksClient, KeyError, StartMode};
 //!
 //! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
-//! let keys = JwksClient::builder("https://id.example.com").build()?;
-//! if !keys.ready_within(Duration::from_secs(5)).await {
-//!     eprintln!("no key set yet; it will be fetched when the issuer is back");
-//! }
+//! // Waits up to 5 s for the set. An issuer that is down does not keep the service from starting.
+//! let keys = JwksClient::builder("https://id.example.com").start(StartMode::default()).await?;
 //!
 //! let jws = UnverifiedJws::parse(token)?;
 //! match keys.resolve(jws.kid()).await {
@@ -35,10 +36,104 @@
 //! # }
 //! ```
 //!
+//! [`StartMode::FailFast`] gives up instead, with an error that says where it looked and what to mend;
+//! [`StartMode::Lazy`] fetches when the first request comes.
+//! [`build`](JwksClientBuilder::build) begins to fetch and does not wait.
+//!
+//! # Surviving a restart while the issuer is down
+//!
+//! ```no_run
+//! # use claviger_jwks_client::{BuildError, JwksClient};
+//! # fn example() -> Result<(), BuildError> {
+//! let keys = JwksClient::builder("https://id.example.com")
+//!     .disk_copy("/var/lib/orders/id.example.com.jwks")
+//!     .build()?;
+//! println!("an earlier process has left a usable set: {}", keys.is_ready());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What the copy protects against, and what not, stands at [`disk_copy`](JwksClientBuilder::disk_copy).
+//!
+//! # Taking the set from elsewhere
+//!
+//! ```no_run
+//! # use claviger_jwks_client::{BuildError, JwksClient, KeySource};
+//! # fn example() -> Result<(), BuildError> {
+//! // An issuer that names its keys as it likes, with a mirror for when it is down.
+//! let keys = JwksClient::builder("https://login.example.com/tenant")
+//!     .failover([
+//!         KeySource::Discovery,
+//!         KeySource::JwksUrl("https://mirror.example.com/tenant/keys".to_owned()),
+//!     ])
+//!     .foreign_kids()
+//!     .build()?;
+//!
+//! // A file that a side car writes.
+//! let keys = JwksClient::builder("https://id.example.com").watched_file("/run/keys/jwks.json").build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [fixed set](JwksClientBuilder::fixed_set) needs neither network nor runtime.
+//!
+//! # Following what happens
+//!
+//! ```no_run
+//! # use claviger_jwks_client::{JwksClient, KeysEvent};
+//! # async fn example(keys: JwksClient) {
+//! let mut events = keys.subscribe();
+//! while let Ok(event) = events.recv().await {
+//!     match event {
+//!         KeysEvent::Stale => println!("the issuer cannot be reached: {:?}", keys.status()),
+//!         KeysEvent::KeyWithoutOverlap { kid } => println!("{kid} was withdrawn too early"),
+//!         other => println!("{other:?}"),
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! [`JwksClient::generation`] moves with each change of the accepted keys: what is derived from them can
+//! be cached under it.
+//!
+//! # Acting at once
+//!
+//! ```no_run
+//! # use claviger_jose::Kid;
+//! # use claviger_jwks_client::JwksClient;
+//! # async fn example(keys: JwksClient, stolen: Kid) -> Result<(), Box<dyn std::error::Error>> {
+//! keys.deny_kid(&stolen)?; // dead in this process from here on, and after a restart with a disk copy
+//! keys.refresh_now().await?; // what the issuer has published a moment ago
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Metrics
+//!
+//! With the feature `metrics`, on by default, through the facade of that name. Every metric has the label
+//! `issuer`, which is the configured one; a known kid of a fresh set is not counted.
+//!
+//! | metric | kind | more labels |
+//! |---|---|---|
+//! | `jwks_fetches_total` | counter | `outcome`: `replaced`, `not_modified`, or the kind of [`FetchError`] |
+//! | `jwks_fetch_seconds` | histogram | |
+//! | `jwks_age_seconds` | gauge | |
+//! | `jwks_keys`, `jwks_generation` | gauges | |
+//! | `jwks_stale_served_total` | counter | |
+//! | `jwks_unknown_kid_total` | counter | `action`: `malformed`, `denied`, `joined`, `fetched`, `throttled` |
+//! | `jwks_clock_set_back_total` | counter | |
+//!
+//! # How it is made
+//!
+//! There is no cache library in here: the set is one pointer that is swapped whole, and the handles of a
+//! process are bounded by those that are alive. Nothing is keyed by what the network sends.
+//!
 //! In reading order: [`Timing`] is the numbers, `policy` decides when to fetch and what to answer
-//! and does nothing else, `held` is the set, `http_cache` and `endpoint` read headers and URLs,
-//! `fetch` and `source` are one attempt, `refresh` is the task, `shared` what it shares with the
-//! handles, `client` the handle.
+//! and does nothing else, `held` is the set, `denied` what is taken from it and `event` what is news,
+//! `http_cache` and `endpoint` read headers and URLs, `fetch` is one request and `source` one attempt
+//! over all places, `disk` the copy, `wall` the watch over the clock; `refresh` is the task, `shared` and
+//! `conclude` what it has in common with the handles, `client` the handle, `registry` finds a handle
+//! again, and `assemble` makes all of it from what [`JwksClientBuilder`] was told.
 
 mod assemble;
 mod build_error;

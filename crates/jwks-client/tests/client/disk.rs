@@ -7,47 +7,47 @@ use std::{
 
 use claviger_jose::NumericDate;
 use claviger_jwks_client::{JwksClient, JwksClientBuilder, KeyError, Timing};
-use claviger_testkit::{Fault, TestClock, TestIssuer, TestKey};
+use claviger_testkit::{TestClock, TestIssuer, TestKey};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
 
 use crate::{is_unavailable, nobodys_kid};
 
-const BEGIN: u64 = 1_800_000_000;
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const BEGIN: u64 = 1_800_000_000;
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const NEARLY_AN_HOUR: Duration = Duration::from_secs(3_599);
 const NEARLY_A_DAY: Duration = Duration::from_secs(86_399);
 
 /// An issuer, a place on the disk, and processes that come and go.
-struct House {
-    issuer: TestIssuer,
-    directory: TempDir,
+pub(crate) struct House {
+    pub(crate) issuer: TestIssuer,
+    pub(crate) directory: TempDir,
 }
 
 /// One process: its client, and clocks that begin with it.
-struct Process {
-    client: JwksClient,
-    clock: TestClock,
+pub(crate) struct Process {
+    pub(crate) client: JwksClient,
+    pub(crate) clock: TestClock,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self { issuer: TestIssuer::start().await, directory: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("jwks")
     }
 
     /// A process that starts so long after the beginning, by the wall clock.
-    fn process(&self, after: Duration) -> Process {
+    pub(crate) fn process(&self, after: Duration) -> Process {
         self.process_with(after, |builder| builder.disk_copy(self.path()))
     }
 
-    fn process_with(
+    pub(crate) fn process_with(
         &self,
         after: Duration,
         configure: impl FnOnce(JwksClientBuilder) -> JwksClientBuilder,
@@ -58,7 +58,7 @@ impl House {
     }
 
     /// A process that fetched at the beginning and is gone, as the issuer is.
-    async fn past(&self) {
+    pub(crate) async fn past(&self) {
         let process = self.process(Duration::ZERO);
         assert!(process.client.ready_within(Duration::from_secs(10)).await);
         self.copied(|copy| copy["set"]["contact"] == BEGIN).await;
@@ -67,7 +67,7 @@ impl House {
     }
 
     /// Waits for a copy of such content.
-    async fn copied(&self, is_right: impl Fn(&Value) -> bool) {
+    pub(crate) async fn copied(&self, is_right: impl Fn(&Value) -> bool) {
         let copied = async {
             while !content(&self.path()).is_some_and(|copy| is_right(&copy)) {
                 yield_now().await;
@@ -79,7 +79,7 @@ impl House {
 }
 
 impl Process {
-    fn knows(&self, key: &TestKey) -> bool {
+    pub(crate) fn knows(&self, key: &TestKey) -> bool {
         self.client.known(key.kid()).is_some()
     }
 
@@ -91,7 +91,7 @@ impl Process {
 }
 
 /// What a copy says, behind its checksum.
-fn content(path: &Path) -> Option<Value> {
+pub(crate) fn content(path: &Path) -> Option<Value> {
     let text = fs::read_to_string(path).ok()?;
     serde_json::from_str(text.split_once('\n')?.1).ok()
 }
@@ -250,136 +250,4 @@ async fn a_denied_kid_is_dead_after_a_restart_however_old_the_copy_is() {
         assert!(!process.knows(TestKey::es256()) && process.knows(TestKey::rs256()));
         assert_eq!(process.client.status().denied, 1);
     }
-}
-
-#[tokio::test]
-async fn a_confirmation_renews_the_copy_once_a_minute_at_most() {
-    let house = House::new().await;
-    let process = house.process(Duration::ZERO);
-    assert!(process.client.ready_within(Duration::from_secs(10)).await);
-    house.copied(|copy| copy["set"]["contact"] == BEGIN).await;
-    process.clock.advance(59 * SECOND);
-    process.client.refresh_now().await.unwrap();
-    let kid = "k".repeat(43);
-    assert_eq!(content(&house.path()).unwrap()["set"]["contact"], BEGIN, "59 s are not worth a write");
-    process.clock.advance(SECOND);
-    process.client.refresh_now().await.unwrap();
-    house.copied(|copy| copy["set"]["contact"] == BEGIN + 60).await;
-    process.client.deny_kid(&kid.parse().unwrap()).unwrap();
-    house.copied(|copy| copy["denied"][0] == *kid).await;
-}
-
-// S-30
-#[tokio::test]
-async fn a_wall_clock_that_is_set_back_does_not_make_the_copy_younger() {
-    let house = House::new().await;
-    let process = house.process(Duration::ZERO);
-    assert!(process.client.ready_within(Duration::from_secs(10)).await);
-    house.copied(|copy| copy["set"]["contact"] == BEGIN).await;
-    house.issuer.stop().await;
-    process.clock.advance(12 * HOUR);
-    let back = BEGIN + 3_600;
-    // The task looks at the clocks before it makes an attempt.
-    assert!(process.client.refresh_now().await.is_err());
-    process.clock.set_wall(NumericDate::from_secs(back));
-    house.copied(|copy| copy["set"]["contact"] == back - 12 * 3_600).await;
-    drop(process);
-    assert!(!house.process(HOUR + 12 * HOUR).client.is_ready(), "it is 24 h old by either clock");
-    assert!(house.process(HOUR + 11 * HOUR).client.is_ready());
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn copy_and_key_are_for_their_owner_alone_and_nothing_else_is_left() {
-    use std::os::unix::fs::PermissionsExt;
-    let house = House::new().await;
-    house.past().await;
-    let mut names: Vec<String> = Vec::new();
-    for entry in fs::read_dir(house.directory.path()).unwrap() {
-        let entry = entry.unwrap();
-        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
-        names.push(entry.file_name().into_string().unwrap());
-    }
-    names.sort();
-    assert_eq!(names, ["jwks", "jwks.key"]);
-    assert_eq!(fs::read(house.directory.path().join("jwks.key")).unwrap().len(), 32);
-}
-
-#[tokio::test]
-async fn a_disk_that_fails_hurts_nothing_but_the_next_start() {
-    let house = House::new().await;
-    let process = house.process(Duration::ZERO);
-    assert!(process.client.ready_within(Duration::from_secs(10)).await);
-    house.copied(|copy| copy["set"]["contact"] == BEGIN).await;
-    fs::remove_dir_all(house.directory.path()).unwrap();
-    process.clock.advance(HOUR);
-    house.issuer.set_keys(&[TestKey::es256_other()]);
-    assert_eq!(process.client.refresh_now().await, Ok(()));
-    assert!(process.knows(TestKey::es256_other()));
-    fs::create_dir(house.directory.path()).unwrap();
-    process.client.deny_kid(&nobodys_kid()).unwrap();
-    house.copied(|copy| copy["denied"].as_array().is_some_and(|denied| denied.len() == 1)).await;
-}
-
-#[tokio::test]
-async fn bad_content_never_reaches_the_disk() {
-    let house = House::new().await;
-    let process = house.process(Duration::ZERO);
-    assert!(process.client.ready_within(Duration::from_secs(10)).await);
-    house.copied(|copy| copy["set"]["contact"] == BEGIN).await;
-    let document = || content(&house.path()).unwrap()["set"]["document"].clone();
-    let right = document();
-    for fault in
-        [Fault::Html, Fault::EmptySet, Fault::PrivateMember, Fault::DuplicateKid, Fault::TruncatedJson]
-    {
-        house.issuer.fault(fault);
-        process.clock.advance(2 * Duration::from_mins(1));
-        assert!(process.client.refresh_now().await.is_err());
-        // Has a copy written, of whatever is held.
-        let kid = format!("{:043}", process.client.status().denied);
-        process.client.deny_kid(&kid.parse().unwrap()).unwrap();
-        house
-            .copied(|copy| {
-                copy["denied"].as_array().is_some_and(|denied| denied.iter().any(|denied| *denied == *kid))
-            })
-            .await;
-        assert_eq!(document(), right);
-    }
-}
-
-#[tokio::test]
-async fn a_place_that_cannot_hold_a_copy_is_refused_with_what_would_be_right() {
-    let directory = tempfile::tempdir().unwrap();
-    let refusal = |builder: JwksClientBuilder| builder.build().unwrap_err().to_string();
-    let builder = || JwksClient::builder("https://id.test");
-    let path = directory.path().join("absent/jwks");
-    let error = refusal(builder().disk_copy(&path));
-    let shown = path.display();
-    let parent = path.parent().unwrap().display();
-    assert_eq!(
-        error,
-        format!("the key set cannot be copied to {shown}: create the directory {parent} first, mode 0700")
-    );
-    assert!(refusal(builder().disk_copy("")).ends_with("the path must name a file"));
-    let short = refusal(builder().disk_copy_with_key(directory.path().join("jwks"), b"too short"));
-    assert!(short.ends_with("the key must have 32 bytes at least, and be random"), "{short}");
-    fs::write(directory.path().join("jwks.key"), b"short").unwrap();
-    let cut = refusal(builder().disk_copy(directory.path().join("jwks")));
-    assert!(cut.ends_with("jwks.key is cut short: remove it"), "{cut}");
-}
-
-#[tokio::test]
-async fn two_clients_do_not_share_a_path() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("jwks");
-    let build = |issuer: &str| JwksClient::builder(issuer).disk_copy(&path).build();
-    let first = build("http://127.0.0.1:1").unwrap();
-    let again = build("http://127.0.0.1:1").unwrap();
-    let error = build("http://127.0.0.1:2").unwrap_err().to_string();
-    assert!(
-        error.ends_with("another client of this process keeps its copy there; give each a path of its own"),
-        "{error}"
-    );
-    drop((first, again));
-    assert!(build("http://127.0.0.1:2").is_ok());
 }

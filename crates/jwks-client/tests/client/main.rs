@@ -5,6 +5,7 @@
 mod conditional;
 mod discovery;
 mod disk;
+mod disk_writing;
 mod events;
 mod faults;
 mod foreign;
