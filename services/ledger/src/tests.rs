@@ -4,7 +4,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, header},
 };
-use claviger_testkit::{TestIssuer, TestKey};
+use claviger_testkit::{TestIssuer, TestKey, assert_rejects_all};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -82,6 +82,14 @@ async fn a_token_for_orders_is_refused() {
     for (path, body) in [("/whoami", ""), ("/entries", ""), ("/entries", r#"{"order":1,"amount":1}"#)] {
         assert_eq!(ask(&app, path, &token, body).await, (401, json!({ "error": "invalid_token" })));
     }
+}
+
+// S-1 S-2 S-3 S-4 S-5 S-6 S-7 S-8 S-9 S-10 S-12 S-16
+#[tokio::test]
+async fn every_forged_token_is_rejected() {
+    let issuer = TestIssuer::start().await;
+    assert_rejects_all(start(&issuer, &[]).await, &issuer.token(LEDGER).scope("ledger:read"), "/entries")
+        .await;
 }
 
 #[test]

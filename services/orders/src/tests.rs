@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, Request, header},
     routing::post,
 };
-use claviger_testkit::{TestIssuer, TestKey};
+use claviger_testkit::{Endpoint, Fault, TestIssuer, TestKey, assert_rejects_all};
 use serde_json::Value;
 use tokio::{net::TcpListener, time::timeout};
 use tower::ServiceExt;
@@ -13,51 +13,46 @@ use tower::ServiceExt;
 use super::*;
 
 const ORDERS: &str = "https://orders.fleet.test";
+const LEDGER: &str = "https://ledger.fleet.test";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What reaches the ledger: the Authorization header and the entry.
 type Posted = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// A token endpoint and a ledger behind the metadata of the test issuer's double.
+/// An issuer and a ledger.
 struct Neighbours {
     issuer: TestIssuer,
-    url: String,
+    ledger: String,
     posted: Posted,
 }
 
 impl Neighbours {
-    /// Starts an issuer of keys, and one process that is ledger and token endpoint in one.
+    /// Starts an issuer that knows this service as a client, and a ledger that keeps what it is sent.
     async fn start(ledger_answers: StatusCode) -> Self {
         let issuer = TestIssuer::start().await;
+        issuer.client("orders", "secret").allow(LEDGER, "ledger:post ledger:read");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let ledger = format!("http://{}", listener.local_addr().unwrap());
         let posted = Posted::default();
-        let metadata = json!({
-            "issuer": url, "token_endpoint": format!("{url}/t"), "jwks_uri": issuer.jwks_url(),
-        });
         let keep = Arc::clone(&posted);
         let entries = async move |headers: HeaderMap, Json(entry): Json<Value>| {
             let token = headers[header::AUTHORIZATION].to_str().unwrap().to_owned();
             keep.lock().unwrap().push((token, entry));
             ledger_answers
         };
-        let token = json!({ "access_token": "own", "token_type": "Bearer", "expires_in": 300 });
-        let router = Router::new()
-            .route("/.well-known/oauth-authorization-server", get(Json(metadata.clone())))
-            .route("/.well-known/openid-configuration", get(Json(metadata)))
-            .route("/t", post(Json(token)))
-            .route("/entries", post(entries));
+        let router = Router::new().route("/entries", post(entries));
         tokio::spawn(axum::serve(listener, router).into_future());
-        Self { issuer, url, posted }
+        Self { issuer, ledger, posted }
     }
 
     fn token(&self, scope: &str) -> String {
-        self.issuer.token(ORDERS).claim("iss", self.url.as_str()).scope(scope).sign(TestKey::es256())
+        self.issuer.token(ORDERS).scope(scope).sign(TestKey::es256())
     }
 
     /// The service as its command line makes it, ready; without `ledger`, the neighbours' one.
     async fn orders(&self, more: &[&str]) -> Router {
-        let flags = ["orders", "--issuer", &self.url, "--ledger", &self.url, "--client-secret", "secret"];
+        let flags =
+            ["orders", "--issuer", self.issuer.url(), "--ledger", &self.ledger, "--client-secret", "secret"];
         let app = app(Args::try_parse_from(flags.iter().chain(more)).unwrap()).unwrap();
         let ready = async {
             while ask(&app, "/readyz", "", "").await.0 != 200 {
@@ -96,7 +91,12 @@ async fn an_order_reaches_the_ledger_with_a_token_of_our_own() {
     let order = r#"{"id":1,"item":"tea","amount":3,"ordered_by":"client:test-client"}"#;
     assert_eq!(ask(&app, "/orders", &writer, TEA).await, (201, order.to_owned()));
     let posted = neighbours.posted.lock().unwrap().clone();
-    assert_eq!(posted, [("Bearer own".to_owned(), json!({ "order": 1, "amount": 3 }))]);
+    let [(token, entry)] = &posted[..] else { panic!("one entry was expected: {posted:?}") };
+    assert_eq!(entry, &json!({ "order": 1, "amount": 3 }));
+    let verifier = Verifier::builder(neighbours.issuer.url(), LEDGER).build().unwrap();
+    let own = verifier.verify(token.trim_start_matches("Bearer ")).await.unwrap();
+    assert_eq!((own.sub(), own.has_scope("ledger:post")), ("client:orders", true));
+    assert!(!own.has_scope("ledger:read"), "no more than it needs");
 
     let app = neighbours.orders(&kept).await;
     assert_eq!(ask(&app, "/orders", &reader, "").await, (200, format!("[{order}]")));
@@ -135,14 +135,13 @@ async fn a_neighbour_that_is_away_is_named() {
     let neighbours = Neighbours::start(StatusCode::CREATED).await;
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let token = neighbours.token("orders:write");
-    let (status, body) = order(&neighbours.url, &format!("http://{gone}"), &token).await;
+    let (status, body) = order(neighbours.issuer.url(), &format!("http://{gone}"), &token).await;
     assert_eq!(status, 502);
     assert!(body.starts_with("the ledger did not take the order") && !body.contains("http:"), "{body}");
 
-    // This issuer publishes keys and has no token endpoint.
-    let issuer = &neighbours.issuer;
-    let token = issuer.token(ORDERS).scope("orders:write").sign(TestKey::es256());
-    let (status, body) = order(issuer.url(), &neighbours.url, &token).await;
+    // The issuer's keys are known, and its token endpoint breaks.
+    neighbours.issuer.fault_at(Endpoint::Token, Fault::Status(500));
+    let (status, body) = order(neighbours.issuer.url(), &neighbours.ledger, &token).await;
     assert_eq!(status, 503);
     assert!(body.starts_with("no token for the ledger"), "{body}");
 }
@@ -154,7 +153,7 @@ async fn a_token_is_not_sent_in_plain_text_off_this_machine() {
     for ledger in
         ["http://ledger.fleet.test", "http://127.0.0.1.fleet.test:80", "http://localhost.fleet.test:80"]
     {
-        let answer = order(&neighbours.url, ledger, &token).await;
+        let answer = order(neighbours.issuer.url(), ledger, &token).await;
         assert_eq!(answer, (502, "the ledger did not take the order: builder error".to_owned()));
     }
 }
@@ -168,6 +167,14 @@ async fn each_route_asks_for_its_scope() {
     let (status, caller) = ask(&app, "/whoami", &neighbours.token(""), "").await;
     assert_eq!((status, caller.contains(r#""sub":"client:test-client""#)), (200, true));
     assert!(neighbours.posted.lock().unwrap().is_empty());
+}
+
+// S-1 S-2 S-3 S-4 S-5 S-6 S-7 S-8 S-9 S-10 S-12 S-16
+#[tokio::test]
+async fn every_forged_token_is_rejected() {
+    let neighbours = Neighbours::start(StatusCode::CREATED).await;
+    let good = neighbours.issuer.token(ORDERS).scope("orders:read");
+    assert_rejects_all(neighbours.orders(&[]).await, &good, "/orders").await;
 }
 
 #[test]
