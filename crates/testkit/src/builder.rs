@@ -1,6 +1,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::{TestClock, TestIssuer, TestKey, clock::IssuerClock, issuer::bind, shared::Shared};
+use tokio::net::TcpListener;
+
+use crate::{TestClock, TestIssuer, TestKey, clock::IssuerClock, shared::Shared};
 
 /// An issuer before it starts.
 #[derive(Debug)]
@@ -43,6 +45,13 @@ impl TestIssuerBuilder {
         self
     }
 
+    /// The system's clock, ahead by as much as this one is advanced.
+    #[cfg(feature = "cli")]
+    pub(crate) fn running_clock(mut self, ahead: &TestClock) -> Self {
+        self.clock = IssuerClock::Ahead(ahead.clone());
+        self
+    }
+
     /// Other keys: the first of each algorithm signs, further ones are prepared.
     pub fn keys(mut self, keys: impl IntoIterator<Item = &'static TestKey>) -> Self {
         self.keys = keys.into_iter().collect();
@@ -60,7 +69,17 @@ impl TestIssuerBuilder {
     /// # Panics
     /// If it cannot listen at its address.
     pub async fn start(self) -> TestIssuer {
-        let listener = bind(self.listen).await;
+        let listener = TcpListener::bind(self.listen).await;
+        let listener = listener.unwrap_or_else(|error| panic!("cannot listen on {}: {error}", self.listen));
+        self.serve(listener)
+    }
+
+    /// Serves at a listener that is there.
+    ///
+    /// # Panics
+    /// If the listener has no address, or there is no runtime.
+    #[must_use]
+    pub fn serve(self, listener: TcpListener) -> TestIssuer {
         let address = listener.local_addr().expect("a bound socket has an address");
         let path = self.name.map(|name| format!("/{name}")).unwrap_or_default();
         let base = format!("http://{address}{path}");

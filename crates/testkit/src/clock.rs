@@ -56,6 +56,9 @@ impl TestClock {
 pub(crate) enum IssuerClock {
     System,
     InTheTestsHand(TestClock),
+    /// The system's, ahead by as much as this one was advanced.
+    #[cfg(feature = "cli")]
+    Ahead(TestClock),
 }
 
 impl IssuerClock {
@@ -63,6 +66,8 @@ impl IssuerClock {
         match self {
             Self::System => system_now(),
             Self::InTheTestsHand(clock) => clock.now(),
+            #[cfg(feature = "cli")]
+            Self::Ahead(by) => system_now() + by.monotonic(),
         }
     }
 }

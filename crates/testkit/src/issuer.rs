@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -141,7 +141,16 @@ impl TestIssuer {
     /// # Panics
     /// If it was not stopped, if somebody else took the port meanwhile, or if it has no socket.
     pub async fn restart(&self) {
-        self.serve(bind(self.socket().address).await);
+        self.try_restart().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub(crate) async fn try_restart(&self) -> io::Result<()> {
+        let address = self.socket().address;
+        let listener = TcpListener::bind(address).await;
+        self.serve(
+            listener.map_err(|error| io::Error::other(format!("cannot listen on {address}: {error}")))?,
+        );
+        Ok(())
     }
 
     fn socket(&self) -> &Socket {
@@ -167,10 +176,6 @@ impl fmt::Debug for TestIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestIssuer").field("url", &self.url()).finish_non_exhaustive()
     }
-}
-
-pub(crate) async fn bind(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address).await.unwrap_or_else(|error| panic!("cannot listen on {address}: {error}"))
 }
 
 #[cfg(test)]

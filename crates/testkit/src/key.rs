@@ -160,6 +160,15 @@ impl TestKey {
     }
 }
 
+/// The same public half is the same key.
+impl PartialEq for TestKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.kid() == other.kid()
+    }
+}
+
+impl Eq for TestKey {}
+
 impl fmt::Debug for TestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestKey").field("kid", self.kid()).field("alg", &self.alg()).finish_non_exhaustive()

@@ -1,10 +1,12 @@
 use claviger_jose::{Algorithm, Kid};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{TestIssuer, TestKey};
 
 /// Where a published key is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Published, and signs nothing yet.
     Prepared,

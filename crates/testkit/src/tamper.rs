@@ -1,6 +1,7 @@
 use std::fmt;
 
 use claviger_jose::Algorithm;
+use serde::Serialize;
 
 use self::model::Model;
 use crate::TestToken;
@@ -37,7 +38,8 @@ pub struct Tamper {
 }
 
 /// What a forgery attacks; the number is the item of the checklist that says what must hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Attack {
     /// The choice of the algorithm (1).
