@@ -24,7 +24,7 @@ static ES256: [&[u8]; 4] = [
     include_bytes!("../keys/es256_4.pkcs8.der"),
 ];
 
-/// The keys that were asked for so far, by number. Parsing one takes longer than a test should wait for four.
+/// The keys that were asked for so far, by number: each is parsed once, and only if somebody wants it.
 type Prepared = Mutex<Vec<Option<&'static TestKey>>>;
 static RS256_PREPARED: Prepared = Mutex::new(Vec::new());
 static ES256_PREPARED: Prepared = Mutex::new(Vec::new());
