@@ -14,11 +14,13 @@ pub enum Typ {
     /// `JWT`: any token, as issuers write that do not type theirs (RFC 7519 section 5.1). No payload of
     /// this house is of this kind.
     Jwt,
+    /// `dpop+jwt`: a proof of possession (RFC 9449 section 4.2).
+    DpopJwt,
 }
 
 impl Typ {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::AtJwt, Self::Jwt];
+    pub const ALL: [Self; 3] = [Self::AtJwt, Self::Jwt, Self::DpopJwt];
 
     /// The short form of the media type, as it is written into a header.
     #[must_use]
@@ -26,10 +28,11 @@ impl Typ {
         match self {
             Self::AtJwt => "at+jwt",
             Self::Jwt => "JWT",
+            Self::DpopJwt => "dpop+jwt",
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let prefix = "application/";
         let bare = match text.get(..prefix.len()) {
             Some(head) if head.eq_ignore_ascii_case(prefix) => &text[prefix.len()..],
@@ -155,7 +158,7 @@ impl Header {
 }
 
 /// A member that is here but `null` is not an absent member.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
     struct Text;
     impl<'de> de::Visitor<'de> for Text {
         type Value = Cow<'de, str>;
@@ -177,7 +180,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de,
 
 /// Whether a member was there at all, whatever its value.
 #[derive(Default)]
-struct Forbidden(bool);
+pub(crate) struct Forbidden(pub(crate) bool);
 
 impl<'de> Deserialize<'de> for Forbidden {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -87,7 +87,7 @@ impl JwkSet {
     }
 }
 
-fn refuse_private(members: &Map<String, Value>) -> Result<(), JwkSetError> {
+pub(crate) fn refuse_private(members: &Map<String, Value>) -> Result<(), JwkSetError> {
     let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
     let symmetric = members.get("kty").and_then(Value::as_str) == Some("oct");
     if symmetric || private.iter().any(|name| members.contains_key(*name)) {
@@ -97,11 +97,24 @@ fn refuse_private(members: &Map<String, Value>) -> Result<(), JwkSetError> {
 }
 
 fn parse_key(members: &Map<String, Value>, named: fn(&str, Jwk) -> Option<Jwk>) -> Result<Jwk, JwkError> {
-    let text = |name: &str| match members.get(name) {
+    let key = parse_unnamed(members)?;
+    let kid = text(members, "kid")?.ok_or(JwkError::Malformed)?;
+    let key = named(kid, key).ok_or(JwkError::OtherKid)?;
+    key.verifying_key()?; // a point off the curve is passed over here, not met at the first token
+    Ok(key)
+}
+
+fn text<'m>(members: &'m Map<String, Value>, name: &str) -> Result<Option<&'m str>, JwkError> {
+    match members.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(_) => Err(JwkError::Malformed),
-    };
+    }
+}
+
+/// A public signing key, whatever it is called. Whether its point is on the curve nobody has checked yet.
+pub(crate) fn parse_unnamed(members: &Map<String, Value>) -> Result<Jwk, JwkError> {
+    let text = |name: &str| text(members, name);
     let bytes = |name: &str| {
         let text = text(name)?.ok_or(JwkError::Malformed)?;
         base64url::decode(text).map_err(|_| JwkError::Malformed)
@@ -121,10 +134,7 @@ fn parse_key(members: &Map<String, Value>, named: fn(&str, Jwk) -> Option<Jwk>) 
     if text("alg")?.is_some_and(|alg| alg.parse::<Algorithm>() != Ok(public.alg())) {
         return Err(JwkError::OtherAlgorithm);
     }
-    let kid = text("kid")?.ok_or(JwkError::Malformed)?;
-    let key = named(kid, Jwk::new(public)?).ok_or(JwkError::OtherKid)?;
-    key.verifying_key()?; // a point off the curve is passed over here, not met at the first token
-    Ok(key)
+    Jwk::new(public)
 }
 
 /// Whether `key_ops`, if there, is a list of different strings with `verify` (RFC 7517 section 4.3).

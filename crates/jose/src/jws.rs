@@ -38,6 +38,12 @@ pub enum JwsError {
     /// The header brings its own key or says where to fetch one.
     #[error("a key in the header")]
     EmbeddedKey,
+    /// The header of a proof brings a private or symmetric key: its holder has lost it.
+    #[error("a private or symmetric key in the header")]
+    PrivateKey,
+    /// The header of a proof brings no public key, or one that cannot be accepted.
+    #[error("no acceptable public key in the header")]
+    ProofKey,
     /// `alg` is not ours, or not the key's.
     #[error("wrong algorithm")]
     Algorithm,
@@ -61,6 +67,33 @@ pub enum JwsError {
     MalformedPayload,
 }
 
+/// The parts of a compact JWS, still encoded (RFC 7515 section 7.1).
+pub(crate) struct Compact<'t> {
+    pub(crate) signing_input: &'t str,
+    pub(crate) header: &'t str,
+    pub(crate) payload: &'t str,
+    pub(crate) signature: &'t str,
+}
+
+impl<'t> Compact<'t> {
+    pub(crate) fn split(token: &'t str, max_header: usize) -> Result<Self, JwsError> {
+        if token.len() > MAX_TOKEN {
+            return Err(JwsError::TooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::MalformedCompact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::MalformedCompact)?;
+        if header.len() > max_header {
+            return Err(JwsError::TooLong);
+        }
+        // Without an early end it is vector instructions, several times as fast as a search.
+        let dots = payload.bytes().fold(0, |found, byte| found | u8::from(byte == b'.'));
+        if dots != 0 || signature.is_empty() {
+            return Err(JwsError::MalformedCompact);
+        }
+        Ok(Self { signing_input, header, payload, signature })
+    }
+}
+
 /// A compact JWS whose signature nobody has checked (RFC 7515 section 5.2, steps 1 to 5).
 ///
 /// It answers which algorithm and key it claims, for finding the key, and nothing else.
@@ -78,19 +111,7 @@ impl<'t> UnverifiedJws<'t> {
     /// A [`JwsError`] for every form that RFC 7515 section 7.1 does not have, and for headers that ask
     /// for extensions, bring keys, or name an algorithm or kid that this house does not use.
     pub fn parse(token: &'t str) -> Result<Self, JwsError> {
-        if token.len() > MAX_TOKEN {
-            return Err(JwsError::TooLong);
-        }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::MalformedCompact)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::MalformedCompact)?;
-        if header.len() > MAX_HEADER {
-            return Err(JwsError::TooLong);
-        }
-        // Without an early end it is vector instructions, several times as fast as a search.
-        let dots = payload.bytes().fold(0, |found, byte| found | u8::from(byte == b'.'));
-        if dots != 0 || signature.is_empty() {
-            return Err(JwsError::MalformedCompact);
-        }
+        let Compact { signing_input, header, payload, signature } = Compact::split(token, MAX_HEADER)?;
         let mut buffer = [0; MAX_HEADER];
         let header = base64url::decode_into(header, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
         let header = Header::parse(header)?;

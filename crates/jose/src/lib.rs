@@ -11,6 +11,8 @@
 //! - [`Payload`] and [`Typ`]: what a payload is, declared by its type and required of the
 //!   header, so that no token can stand in for another kind of token (RFC 8725 section 3.11).
 //!   [`HeaderRules`] widen that for issuers that are not of this house.
+//! - [`UnverifiedProof`]: the one JWS that brings its own key, to prove that somebody has it
+//!   (RFC 9449). What it proves is the key's thumbprint; whose key that is, others must say.
 //! - [`NumericDate`] and [`Clock`]: time, always an argument.
 //! - [`base64url`] and [`json`]: the strict encodings that all of the above share.
 //!
@@ -31,6 +33,7 @@ mod jwk;
 mod jwk_set;
 mod jws;
 mod kid;
+mod proof;
 mod time;
 mod verifying_key;
 
@@ -40,5 +43,6 @@ pub use jwk::{Jwk, JwkError, PublicKey};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_KEYS};
 pub use jws::{JwsError, MAX_HEADER, MAX_TOKEN, Payload, UnverifiedJws, Verified, VerifiedPayload};
 pub use kid::{InvalidKid, Kid};
+pub use proof::{MAX_PROOF_HEADER, UnverifiedProof};
 pub use time::{Clock, NumericDate};
 pub use verifying_key::VerifyingKey;

@@ -78,11 +78,20 @@ impl VerifyingKey {
         if jws.header.alg != self.alg {
             return Err(JwsError::Algorithm);
         }
+        self.open(jws.signing_input, jws.payload, jws.signature)
+    }
+
+    pub(crate) fn open(
+        &self,
+        signing_input: &str,
+        payload: &str,
+        signature: &str,
+    ) -> Result<VerifiedPayload, JwsError> {
         let mut buffer = [0; MAX_SIGNATURE];
         let signature =
-            base64url::decode_into(jws.signature, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
-        self.check(jws.signing_input.as_bytes(), signature)?;
-        VerifiedPayload::decode(jws.payload)
+            base64url::decode_into(signature, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
+        self.check(signing_input.as_bytes(), signature)?;
+        VerifiedPayload::decode(payload)
     }
 
     fn check(&self, message: &[u8], signature: &[u8]) -> Result<(), JwsError> {

@@ -14,6 +14,7 @@ mod jsonwebtoken_traps;
 mod jwk_set;
 mod payload;
 mod rfc;
+mod proof;
 mod signature;
 
 /// A payload that may be any object.
