@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{Refusal, Requirement};
 
@@ -40,6 +40,11 @@ impl Answers {
             let seconds = HeaderValue::try_from(seconds.to_string()).expect("digits are visible ASCII");
             headers.insert(header::RETRY_AFTER, seconds);
         }
+        if let Refusal::NonceNeeded(nonce) = refusal
+            && let Ok(nonce) = HeaderValue::try_from(nonce.as_str())
+        {
+            headers.insert(HeaderName::from_static("dpop-nonce"), nonce);
+        }
         if !body.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -55,7 +60,7 @@ impl Answers {
         let bearer = format!("Bearer {parameters}{metadata}");
         let dpop = self.dpop.then(|| format!("DPoP {parameters}, algs=\"ES256 RS256\"{metadata}"));
         // A caller that proved its possession badly is answered in its own scheme.
-        let only_dpop = matches!(refusal, Refusal::InvalidProof(_));
+        let only_dpop = matches!(refusal, Refusal::InvalidProof(_) | Refusal::NonceNeeded(_));
         let values = (!only_dpop || dpop.is_none()).then_some(bearer).into_iter().chain(dpop);
         values.filter_map(|value| HeaderValue::try_from(value).ok())
     }
@@ -76,6 +81,7 @@ fn status_and_body(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::RepeatedToken => (StatusCode::BAD_REQUEST, r#"{"error":"invalid_request"}"#),
         Refusal::InvalidToken(_) => (StatusCode::UNAUTHORIZED, r#"{"error":"invalid_token"}"#),
         Refusal::InvalidProof(_) => (StatusCode::UNAUTHORIZED, r#"{"error":"invalid_dpop_proof"}"#),
+        Refusal::NonceNeeded(_) => (StatusCode::UNAUTHORIZED, r#"{"error":"use_dpop_nonce"}"#),
         Refusal::StepUp(_) => (StatusCode::UNAUTHORIZED, r#"{"error":"insufficient_user_authentication"}"#),
         Refusal::InsufficientScope(_) | Refusal::Forbidden(_) => {
             (StatusCode::FORBIDDEN, r#"{"error":"insufficient_scope"}"#)
@@ -97,6 +103,7 @@ fn parameters(refusal: &Refusal) -> Option<String> {
         Refusal::RepeatedToken => error("invalid_request"),
         Refusal::InvalidToken(_) => error("invalid_token"),
         Refusal::InvalidProof(_) => error("invalid_dpop_proof"),
+        Refusal::NonceNeeded(_) => error("use_dpop_nonce"),
         // The grammar of a scope has neither `"` nor `\`: it cannot leave its quotes.
         Refusal::InsufficientScope(scope) => Some(format!("error=\"insufficient_scope\", scope=\"{scope}\"")),
         Refusal::Forbidden(_) => error("insufficient_scope"),

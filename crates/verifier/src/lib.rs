@@ -47,7 +47,10 @@
 
 mod answer;
 mod builder;
+mod cache;
 mod dialect;
+#[cfg(feature = "dpop")]
+mod dpop;
 #[cfg(feature = "axum")]
 mod extract;
 mod foreign;
@@ -55,9 +58,15 @@ mod foreign;
 pub mod guide;
 #[cfg(feature = "axum")]
 mod health;
+#[cfg(feature = "mtls")]
+mod mtls;
+#[cfg(feature = "dpop")]
+mod nonce;
+mod possession;
 mod principal;
 mod profile;
 mod refusal;
+mod replay;
 mod requirement;
 mod trusted;
 mod verifier;
@@ -69,12 +78,16 @@ pub use claviger_jwks_client::{
     BuildError as KeysBuildError, JwksClient, JwksClientBuilder, Status as KeysStatus, Timing, TimingError,
 };
 pub use claviger_oauth::{AudienceClaim, GrammarError, Scope, ScopeSet};
+#[cfg(feature = "dpop")]
+pub use dpop::Dpop;
 #[cfg(feature = "axum")]
 pub use extract::{Authorized, Rejection};
 #[cfg(feature = "axum")]
 pub use health::health;
+#[cfg(feature = "mtls")]
+pub use mtls::{ClientCertificate, ClientCertificateFromProxy, PeerAddress, WithClientCertificate};
 pub use principal::Principal;
-pub use refusal::{ProofFault, Refusal, TokenFault};
+pub use refusal::{DpopNonce, ProofFault, Refusal, TokenFault};
 pub use requirement::{Required, Requirement, StaticScope};
 pub use trusted::TrustedIssuer;
 pub use verifier::Verifier;

@@ -6,7 +6,10 @@ use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
 use serde_json::Value;
 use tracing::info;
 
-use crate::{Refusal, Requirement, TokenFault, profile::Profile};
+use crate::{
+    Refusal, Requirement, TokenFault,
+    profile::{Profile, Times},
+};
 
 /// Who calls, proven: the claims of a token that was verified and accepted.
 ///
@@ -18,6 +21,7 @@ use crate::{Refusal, Requirement, TokenFault, profile::Profile};
 #[derive(Clone)]
 pub struct Principal<C = ()> {
     token: Arc<AcceptedToken>,
+    accepted_at: NumericDate,
     claims: C,
 }
 
@@ -28,7 +32,6 @@ pub(crate) struct AcceptedToken {
     /// Where this issuer's roles stand.
     pub(crate) roles: &'static [&'static [&'static str]],
     pub(crate) payload: VerifiedPayload,
-    pub(crate) accepted_at: NumericDate,
 }
 
 /// The claims that every principal has, without `iss`, which the verifier has already.
@@ -37,6 +40,7 @@ pub(crate) struct OwnedClaims {
     pub(crate) aud: AudienceClaim,
     pub(crate) exp: NumericDate,
     pub(crate) iat: NumericDate,
+    pub(crate) nbf: Option<NumericDate>,
     pub(crate) jti: Option<String>,
     pub(crate) client_id: String,
     pub(crate) scope: Option<ScopeSet>,
@@ -47,21 +51,9 @@ pub(crate) struct OwnedClaims {
 
 impl From<AccessTokenClaims<'_>> for OwnedClaims {
     fn from(claims: AccessTokenClaims<'_>) -> Self {
-        let AccessTokenClaims {
-            iss: _,
-            sub,
-            aud,
-            exp,
-            iat,
-            nbf: _,
-            jti,
-            client_id,
-            scope,
-            cnf,
-            auth_time,
-            acr,
-        } = claims;
-        Self { sub, aud, exp, iat, jti, client_id, scope, cnf, auth_time, acr }
+        let AccessTokenClaims { iss: _, sub, aud, exp, iat, nbf, jti, client_id, scope, cnf, auth_time, acr } =
+            claims;
+        Self { sub, aud, exp, iat, nbf, jti, client_id, scope, cnf, auth_time, acr }
     }
 }
 
@@ -74,11 +66,16 @@ impl Principal {
         accepted_at: NumericDate,
     ) -> Self {
         let (issuer, roles) = (Arc::clone(&profile.issuer), profile.dialect.roles);
-        Self::of(AcceptedToken { issuer, claims, roles, payload, accepted_at })
+        Self::of(AcceptedToken { issuer, claims, roles, payload }, accepted_at)
     }
 
-    pub(crate) fn of(token: AcceptedToken) -> Self {
-        Self { token: Arc::new(token), claims: () }
+    pub(crate) fn of(token: AcceptedToken, accepted_at: NumericDate) -> Self {
+        Self { token: Arc::new(token), accepted_at, claims: () }
+    }
+
+    /// The same token, accepted at another time.
+    pub(crate) fn accepted_again(&self, accepted_at: NumericDate) -> Self {
+        Self { accepted_at, ..self.clone() }
     }
 
     /// The same caller with claims of the service's own.
@@ -92,7 +89,7 @@ impl Principal {
             info!(reason = fault.code(), client_id = ?self.client_id(), "a good token is refused");
             Refusal::InvalidToken(fault)
         })?;
-        Ok(Principal { token: self.token, claims })
+        Ok(Principal { token: self.token, accepted_at: self.accepted_at, claims })
     }
 }
 
@@ -217,7 +214,7 @@ impl<C> Principal<C> {
 
     /// How long ago the subject authenticated in person, when the token was accepted.
     pub(crate) fn authenticated_ago(&self) -> Option<Duration> {
-        self.auth_time().map(|at| self.token.accepted_at.since(at))
+        self.auth_time().map(|at| self.accepted_at.since(at))
     }
 
     /// What binds the token to its holder.
@@ -228,6 +225,16 @@ impl<C> Principal<C> {
     /// Whoever stole it could use it, if the proof that it asks for were not asked for.
     pub(crate) fn refuse_bound(&self) -> Result<(), TokenFault> {
         if self.confirmation().is_some() { Err(TokenFault::SenderConstrained) } else { Ok(()) }
+    }
+
+    /// The times that the token was judged by.
+    pub(crate) fn times(&self) -> Times {
+        let OwnedClaims { iat, nbf, exp, .. } = self.token.claims;
+        Times { iat, nbf, exp }
+    }
+
+    pub(crate) fn payload_length(&self) -> usize {
+        self.token.payload.as_str().len()
     }
 
     fn payload(&self) -> serde_json::Result<Value> {

@@ -21,6 +21,14 @@ pub(crate) struct Profile {
     pub(crate) dialect: &'static Dialect,
 }
 
+/// The times of a token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) iat: NumericDate,
+    pub(crate) nbf: Option<NumericDate>,
+    pub(crate) exp: NumericDate,
+}
+
 impl Profile {
     /// A token that is bound to a key of its holder is accepted here as it is; whoever has seen the request
     /// decides whether the possession was proven.
@@ -40,14 +48,23 @@ impl Profile {
         if claims.exp <= claims.iat || claims.exp.since(claims.iat) > self.max_lifetime {
             return Err(TokenFault::Lifetime);
         }
+        self.check_times(Times { iat: claims.iat, nbf: claims.nbf, exp: claims.exp }, now)
+    }
+
+    /// What changes while a token lives, and nothing else.
+    pub(crate) fn check_times(
+        &self,
+        Times { iat, nbf, exp }: Times,
+        now: NumericDate,
+    ) -> Result<(), TokenFault> {
         let latest = now + self.leeway;
-        if claims.iat > latest {
+        if iat > latest {
             return Err(TokenFault::IssuedInFuture);
         }
-        if claims.nbf.is_some_and(|nbf| nbf > latest) {
+        if nbf.is_some_and(|nbf| nbf > latest) {
             return Err(TokenFault::NotYetValid);
         }
-        if now >= claims.exp + self.leeway {
+        if now >= exp + self.leeway {
             return Err(TokenFault::Expired);
         }
         Ok(())

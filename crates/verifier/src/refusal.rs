@@ -40,11 +40,14 @@ pub enum Refusal {
     /// `invalid_dpop_proof` (RFC 9449 section 7.1).
     #[error("the proof of possession is not accepted: {0}")]
     InvalidProof(ProofFault),
+    /// The proof beside the token needs this nonce: 401 `use_dpop_nonce` (RFC 9449 section 9).
+    #[error("the proof of possession needs a nonce")]
+    NonceNeeded(DpopNonce),
     /// The token came in a cookie, and nothing shows that the site's own page sent it: 403.
     #[error("a request from another site")]
     CrossSite,
-    /// Too many tokens that may be used once are remembered already: 503.
-    #[error("too many tokens to remember")]
+    /// Too many tokens or proofs that may be used once are remembered already: 503.
+    #[error("too many tokens or proofs to remember")]
     Busy {
         /// When it is worth asking again.
         retry_after: Duration,
@@ -91,6 +94,12 @@ pub enum TokenFault {
     /// It is bound to a key of its holder, which nobody has checked.
     #[error("bound to its holder's key")]
     SenderConstrained,
+    /// It is bound to another client's certificate.
+    #[error("bound to another certificate")]
+    OtherCertificate,
+    /// It is presented with a proof, but not bound to the key of any.
+    #[error("not bound to a key")]
+    Unbound,
     /// It lives longer than any token may, or ends before it begins.
     #[error("a lifetime that is not allowed")]
     Lifetime,
@@ -103,6 +112,23 @@ pub enum TokenFault {
     /// It has ended.
     #[error("expired")]
     Expired,
+}
+
+/// A nonce that a proof of possession has to have. It is no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DpopNonce(Box<str>);
+
+impl DpopNonce {
+    #[cfg(feature = "dpop")]
+    pub(crate) fn new(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// Its characters, of base64url.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What is wrong with a proof of possession.
@@ -140,6 +166,7 @@ impl Refusal {
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::Forbidden(requirement) | Self::StepUp(requirement) => requirement.code(),
             Self::InvalidProof(fault) => fault.code(),
+            Self::NonceNeeded(_) => "proof_nonce",
             Self::CrossSite => "cross_site",
             Self::Busy { .. } => "busy",
             Self::KeysUnavailable { .. } => "keys_unavailable",
@@ -193,6 +220,8 @@ impl TokenFault {
             Self::Used => "used",
             Self::Audience => "wrong_audience",
             Self::SenderConstrained => "sender_constrained",
+            Self::OtherCertificate => "other_certificate",
+            Self::Unbound => "not_sender_constrained",
             Self::Lifetime => "lifetime",
             Self::IssuedInFuture => "issued_in_future",
             Self::NotYetValid => "not_yet_valid",
@@ -233,6 +262,12 @@ impl From<KeyError> for Refusal {
             KeyError::UnknownKid => Self::InvalidToken(TokenFault::UnknownKid),
             KeyError::Unavailable { retry_after } => Self::KeysUnavailable { retry_after },
         }
+    }
+}
+
+impl From<ProofFault> for Refusal {
+    fn from(fault: ProofFault) -> Self {
+        Self::InvalidProof(fault)
     }
 }
 

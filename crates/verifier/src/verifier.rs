@@ -7,7 +7,12 @@ use http::{HeaderValue, header, request::Parts};
 use tracing::{debug, info};
 
 use crate::{
-    Principal, Refusal, TokenFault, TrustedIssuer, VerifierBuilder, answer::Answers, trusted::Trusted,
+    Principal, Refusal, TokenFault, TrustedIssuer, VerifierBuilder,
+    answer::Answers,
+    cache::{JudgedBy, TokenCache},
+    possession::Possession,
+    replay::{Fingerprint, SpentOnce, Unspendable},
+    trusted::Trusted,
 };
 
 /// Verifies access tokens for one service, offline.
@@ -21,7 +26,12 @@ pub(crate) struct Inner {
     /// At least one.
     pub(crate) issuers: Box<[Trusted]>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) leeway: Duration,
     pub(crate) answers: Arc<Answers>,
+    pub(crate) possession: Possession,
+    /// The tokens that were used, if each may be used once.
+    pub(crate) one_time: Option<SpentOnce>,
+    pub(crate) cache: Option<TokenCache>,
 }
 
 impl Verifier {
@@ -55,6 +65,7 @@ impl Verifier {
     pub async fn verify(&self, token: &str) -> Result<Principal, Refusal> {
         let verdict = self.judge(token).await.and_then(|principal| {
             principal.refuse_bound()?;
+            self.spend(token, &principal)?;
             Ok(principal)
         });
         note(&verdict);
@@ -64,14 +75,22 @@ impl Verifier {
     /// Finds the one token in a request, verifies and accepts it.
     ///
     /// # Errors
-    /// [`Refusal::NoToken`] and [`Refusal::RepeatedToken`], and as for [`verify`](Self::verify).
+    /// [`Refusal::NoToken`] and [`Refusal::RepeatedToken`], and as for [`verify`](Self::verify); but a bound
+    /// token is accepted if the request proves the possession of what binds it, as far as this verifier was
+    /// told how, and [`Refusal::InvalidProof`] or [`Refusal::NonceNeeded`] if it does not.
     pub async fn authenticate(&self, request: &Parts) -> Result<Principal, Refusal> {
         let values = request.headers.get_all(header::AUTHORIZATION).into_iter();
         let token = PresentedToken::parse(values.map(HeaderValue::as_bytes))?;
-        if token.scheme() != TokenScheme::Bearer {
+        if token.scheme() == TokenScheme::Dpop && !self.0.possession.takes_proofs() {
             return Err(Refusal::NoToken);
         }
-        self.verify(token.as_str()).await
+        let verdict = self.judge(token.as_str()).await.and_then(|principal| {
+            self.0.possession.check(&principal, token, request, self.0.clock.now())?;
+            self.spend(token.as_str(), &principal)?;
+            Ok(principal)
+        });
+        note(&verdict);
+        verdict
     }
 
     /// The same, once for all who ask within one request: a proof or a token that may be used once would
@@ -122,21 +141,54 @@ impl Verifier {
     /// The order of the checks: shape and header, the issuer that is claimed, its key, the signature, the
     /// claims against that issuer's profile.
     async fn judge(&self, token: &str) -> Result<Principal, Refusal> {
+        if let Some(cache) = &self.0.cache {
+            let Inner { issuers, clock, .. } = &*self.0;
+            if let Some(known) = cache.find(token, issuers, &**clock) {
+                return Ok(known);
+            }
+            let (principal, by) = self.judge_anew(token).await?;
+            cache.remember(token, &principal, by, &**clock);
+            return Ok(principal);
+        }
+        Ok(self.judge_anew(token).await?.0)
+    }
+
+    async fn judge_anew(&self, token: &str) -> Result<(Principal, JudgedBy), Refusal> {
         let jws = UnverifiedJws::parse(token)?;
-        let Trusted { keys, rules, profile } = self.trusted(&jws)?;
+        let issuer = self.position(&jws)?;
+        let Trusted { keys, rules, profile } = &self.0.issuers[issuer];
         jws.check(rules)?;
+        let by = JudgedBy { issuer, generation: keys.generation() };
         let key = keys.resolve(jws.kid()).await?;
         let payload = key.verify_payload(&jws, rules)?;
-        Ok(profile.accept(payload, self.0.clock.now())?)
+        Ok((profile.accept(payload, self.0.clock.now())?, by))
+    }
+
+    /// Takes the one use of a token that was accepted in every other respect, if each has only one. A token
+    /// without a name is known by what was signed: of the signature there may be more than one spelling.
+    fn spend(&self, token: &str, principal: &Principal) -> Result<(), Refusal> {
+        let Some(one_time) = &self.0.one_time else {
+            return Ok(());
+        };
+        let fingerprint = match principal.jti() {
+            Some(jti) => Fingerprint::of(principal.iss(), jti),
+            None => Fingerprint::of("", token.rsplit_once('.').map_or(token, |(signed, _)| signed)),
+        };
+        let until = principal.exp() + self.0.leeway;
+        one_time.spend(fingerprint, until, self.0.clock.now()).map_err(|reason| match reason {
+            Unspendable::Spent => TokenFault::Used.into(),
+            Unspendable::Outlived => TokenFault::Expired.into(),
+            Unspendable::Full { retry_after } => Refusal::Busy { retry_after },
+        })
     }
 
     /// With one issuer there is no choice, and whether the token is its own is asked of what it has signed.
-    fn trusted(&self, jws: &UnverifiedJws<'_>) -> Result<&Trusted, Refusal> {
+    fn position(&self, jws: &UnverifiedJws<'_>) -> Result<usize, Refusal> {
         match &*self.0.issuers {
-            [only] => Ok(only),
+            [_only] => Ok(0),
             several => {
                 let claimed = jws.claimed_issuer()?;
-                let found = several.iter().find(|issuer| *issuer.profile.issuer == *claimed);
+                let found = several.iter().position(|issuer| *issuer.profile.issuer == *claimed);
                 found.ok_or(Refusal::InvalidToken(TokenFault::UntrustedIssuer))
             }
         }
