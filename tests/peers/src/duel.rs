@@ -49,7 +49,9 @@ impl Duel {
 /// The rows, but for the look-up of keys.
 pub(crate) async fn all(stage: &Stage) -> anyhow::Result<Vec<Duel>> {
     let mut duels = Vec::new();
-    for (key, of_the_signature) in [(TestKey::rs256(), 0.92), (TestKey::es256(), 0.95)] {
+    for (key, of_the_signature, of_the_cache) in
+        [(TestKey::rs256(), 0.92, 30.0), (TestKey::es256(), 0.95, 80.0)]
+    {
         let token = |peer| Duel::new(key, "verify", ours::verify(stage), peer);
         duels.extend([
             token(signature::verify(key)?)
@@ -58,6 +60,9 @@ pub(crate) async fn all(stage: &Stage) -> anyhow::Result<Vec<Duel>> {
             token(jwt_authorizer::verify(stage).await?),
             token(josekit::verify(stage)?),
         ]);
+        let again = Contestant::new("every time again", ours::verify(stage));
+        let cached = Duel::new(key, "verify, remembered", ours::remember(stage)?, again);
+        duels.push(cached.with_goals([Goal::Ratio(of_the_cache)]));
         let request = |peer| Duel::new(key, "verify a request", ours::authenticate(stage), peer);
         duels.extend([request(huskarl::verify(stage).await?), request(tower_layer::verify(stage).await?)]);
         let axum = |peer| Duel::new(key, "through axum", ours::route(stage), peer);

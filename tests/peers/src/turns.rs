@@ -7,7 +7,9 @@ use crate::{
 };
 
 const RUN: Duration = Duration::from_secs(1);
-const SLICE: Duration = Duration::from_millis(4);
+/// Shorter than the scheduler's turns: on a machine with more work than cores most slices of some
+/// milliseconds hold a pause, and the median with them.
+const SLICE: Duration = Duration::from_micros(500);
 
 /// Measures two contestants in turns. Of a run's slices the median counts, for whoever else uses the
 /// machine only ever makes one longer.

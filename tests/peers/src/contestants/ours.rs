@@ -2,11 +2,11 @@ use std::hint::black_box;
 
 use anyhow::anyhow;
 use axum::{Router, routing::get};
-use claviger_verifier::{Principal, Refusal};
+use claviger_verifier::{Principal, Refusal, Verifier};
 use http::StatusCode;
 
 use super::{Check, Contestant, route::through};
-use crate::stage::{Stage, at_once};
+use crate::stage::{AUDIENCE, Stage, at_once};
 
 /// All checks of RFC 9068 section 4, and those of our own.
 pub(crate) fn verify(stage: &Stage) -> Check {
@@ -18,6 +18,12 @@ pub(crate) fn verify(stage: &Stage) -> Check {
 pub(crate) fn authenticate(stage: &Stage) -> Check {
     let verifier = stage.verifier.clone();
     Box::new(move |presented| verdict(at_once(verifier.authenticate(&presented.parts))?))
+}
+
+/// The same by a verifier that remembers: each token after its first time.
+pub(crate) fn remember(stage: &Stage) -> anyhow::Result<Check> {
+    let verifier = Verifier::with_keys(stage.verifier.keys().clone(), AUDIENCE).cache(1024).build()?;
+    Ok(Box::new(move |presented| verdict(at_once(verifier.verify(&presented.token))?)))
 }
 
 fn verdict(judged: Result<Principal, Refusal>) -> anyhow::Result<()> {
