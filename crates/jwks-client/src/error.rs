@@ -36,8 +36,8 @@ pub enum FetchError {
     /// Another status than 200.
     #[error("status {0}")]
     Status(u16),
-    /// 304, although nothing was held that could be unmodified.
-    #[error("not modified since nothing")]
+    /// 304, although nothing was asked that it could answer, or about another entity tag than the one that was sent.
+    #[error("not modified, but not what is held")]
     NotModified,
     /// A compressed body: its size cannot be bounded before it is unpacked.
     #[error("a content encoding")]

@@ -94,7 +94,9 @@ impl Http {
         let response = request.send().await.map_err(|error| transport(&error))?;
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if is_conditional => {
+            StatusCode::NOT_MODIFIED
+                if is_conditional && held.is_some_and(|held| held.are_of(response.headers())) =>
+            {
                 return Ok(Answer::NotModified { headers: response.headers().clone() });
             }
             status => {
@@ -137,5 +139,25 @@ fn transport(error: &reqwest::Error) -> FetchError {
         FetchError::Connect
     } else {
         FetchError::Transport
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_failures_the_first_is_told_and_the_shorter_pause_is_kept() {
+        let failed =
+            |error, seconds: Option<u64>| Failed { error, retry_after: seconds.map(Duration::from_secs) };
+        let both = |first, second| {
+            let Failed { error, retry_after } =
+                failed(FetchError::Status(503), first).and(failed(FetchError::Timeout, second));
+            assert_eq!(error, FetchError::Status(503));
+            retry_after.map(|pause| pause.as_secs())
+        };
+        assert_eq!(both(Some(9), Some(5)), Some(5));
+        assert_eq!(both(Some(9), None), None, "one of them may be asked sooner");
+        assert_eq!(both(None, Some(5)), None);
     }
 }

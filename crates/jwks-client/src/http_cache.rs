@@ -32,6 +32,17 @@ impl Validators {
         Self { etag: bounded(header::ETAG), last_modified: bounded(header::LAST_MODIFIED).filter(is_date) }
     }
 
+    /// Whether "not modified" is about what we hold: an answer that names a tag names ours, but for its strength
+    /// (RFC 9110 sections 8.8.3.2 and 15.4.5).
+    pub(crate) fn are_of(&self, headers: &HeaderMap) -> bool {
+        let opaque =
+            |tag: &HeaderValue| tag.as_bytes().strip_prefix(b"W/").unwrap_or(tag.as_bytes()).to_vec();
+        match (&self.etag, headers.get(header::ETAG)) {
+            (Some(ours), Some(theirs)) => opaque(ours) == opaque(theirs),
+            _ => true,
+        }
+    }
+
     /// The condition: by tag if there is one, for a date is only good to a second (RFC 9110 section 13.1.3).
     pub(crate) fn condition(&self) -> Option<(HeaderName, HeaderValue)> {
         let by_tag = self.etag.clone().map(|etag| (header::IF_NONE_MATCH, etag));
@@ -191,6 +202,17 @@ mod tests {
         check(&[("expires", "-1")], Some(0));
         check(&[("expires", later)], None);
         check(&[("expires", later), ("date", "yesterday")], None);
+    }
+
+    #[test]
+    fn not_modified_is_about_the_tag_that_was_sent() {
+        let are_of = |ours: &[(&'static str, &str)], theirs: &[(&'static str, &str)]| {
+            Validators::of(&headers(ours)).are_of(&headers(theirs))
+        };
+        let (one, weak, two) = ([("etag", "\"1\"")], [("etag", "W/\"1\"")], [("etag", "\"2\"")]);
+        assert!(are_of(&one, &one) && are_of(&one, &weak) && are_of(&weak, &one));
+        assert!(are_of(&one, &[]) && are_of(&[], &two));
+        assert!(!are_of(&one, &two) && !are_of(&weak, &two));
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn pair(headers: &[(&'static str, &str)]) -> Pair {
 impl Pair {
     /// The condition of the next request, which is answered 304.
     async fn confirm(&mut self) -> (Option<String>, Option<String>) {
-        self.publisher.reply(|reply| (reply.status, reply.body) = (304, String::new()));
+        self.publisher.reply(|reply| (reply.status, reply.headers) = (304, Vec::new()));
         self.clock.advance(Duration::from_secs(1));
         self.client.refresh_now().await.unwrap();
         let request = self.publisher.request().await;

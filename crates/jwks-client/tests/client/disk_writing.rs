@@ -1,12 +1,12 @@
 use std::{fs, time::Duration};
 
 use claviger_jose::NumericDate;
-use claviger_jwks_client::{JwksClient, JwksClientBuilder};
+use claviger_jwks_client::{JwksClient, JwksClientBuilder, JwksDocument, KeySource};
 use claviger_testkit::{Fault, TestKey};
 
 use crate::{
     disk::{BEGIN, HOUR, House, SECOND, content},
-    nobodys_kid,
+    nobodys_kid, set_of,
 };
 
 #[tokio::test]
@@ -43,6 +43,25 @@ async fn a_wall_clock_that_is_set_back_does_not_make_the_copy_younger() {
     drop(process);
     assert!(!house.process(HOUR + 12 * HOUR).client.is_ready(), "it is 24 h old by either clock");
     assert!(house.process(HOUR + 11 * HOUR).client.is_ready());
+}
+
+// S-28
+#[tokio::test]
+async fn a_fixed_set_of_last_resort_does_not_make_the_copy_younger() {
+    let house = House::new().await;
+    let other = JwksDocument::from(set_of(&[TestKey::es256_other()]));
+    let sources = [KeySource::Discovery, KeySource::FixedSet(other)];
+    let process = house
+        .process_with(Duration::ZERO, |builder| builder.failover(sources.clone()).disk_copy(house.path()));
+    assert!(process.client.ready_within(Duration::from_secs(10)).await);
+    house.copied(|copy| copy["set"]["contact"] == BEGIN).await;
+    house.issuer.stop().await;
+    process.clock.advance(HOUR);
+    assert_eq!(process.client.refresh_now().await, Ok(()));
+    assert!(process.knows(TestKey::es256_other()) && !process.knows(TestKey::es256()));
+    process.client.deny_kid(&nobodys_kid()).unwrap();
+    house.copied(|copy| copy["denied"].as_array().is_some_and(|denied| denied.len() == 1)).await;
+    assert_eq!(content(&house.path()).unwrap()["set"]["contact"], BEGIN);
 }
 
 #[cfg(unix)]

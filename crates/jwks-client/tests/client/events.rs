@@ -27,7 +27,7 @@ async fn a_rotation_is_told_and_one_without_overlap_is_told_apart() {
     let rig = Rig::start().await;
     let (r, e, other) = (TestKey::rs256(), TestKey::es256(), TestKey::es256_other());
     let mut events = rig.client.subscribe();
-    let publish = async |keys: &[&TestKey]| {
+    let publish = async |keys: &[&'static TestKey]| {
         rig.issuer.set_keys(keys);
         rig.clock.advance(SECOND);
         rig.client.refresh_now().await.unwrap();

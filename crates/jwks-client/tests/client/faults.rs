@@ -4,7 +4,7 @@ use claviger_jose::JwkSetError;
 use claviger_jwks_client::{FetchError, JwksClient, KeyError};
 use claviger_testkit::{Fault, TestIssuer, TestKey};
 
-use crate::{Rig, is_unavailable, nobodys_kid};
+use crate::{Rig, is_unavailable, nobodys_kid, publisher::Publisher, set_of};
 
 /// The fault costs nothing but freshness: known kids are answered, others are 503 and not 401,
 /// and when it is over everything is as before.
@@ -148,8 +148,81 @@ async fn a_client_that_starts_before_its_issuer_becomes_ready() {
     assert_eq!(client.resolve(&nobodys_kid()).await.unwrap_err(), KeyError::UnknownKid);
 }
 
+// S-22
+#[tokio::test]
+async fn survives_a_connection_that_is_closed() {
+    survives(Fault::Down, FetchError::Transport).await;
+}
+
+// S-24
+#[tokio::test]
+async fn survives_an_answer_that_is_cut_off() {
+    survives(Fault::CutOff, FetchError::Transport).await;
+}
+
+// S-24
+#[tokio::test]
+async fn survives_bytes_that_are_no_text() {
+    survives(Fault::Garbage, FetchError::Set(JwkSetError::Malformed)).await;
+}
+
+/// A fault that is none for us: the attempt succeeds and nothing is lost.
+async fn takes(fault: Fault) {
+    let rig = Rig::start().await;
+    rig.issuer.fault(fault);
+    assert_eq!(rig.client.refresh_now().await, Ok(()));
+    assert_eq!(rig.knows(TestKey::es256()).await, Ok(()));
+    let status = rig.client.status();
+    assert_eq!((status.keys, status.generation, status.last_error), (2, 1, None));
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_an_answer() {
+    takes(Fault::Slow(Duration::from_secs(1))).await;
+}
+
+// S-26
+#[tokio::test]
+async fn one_bad_entry_costs_no_other_key() {
+    takes(Fault::OneBadEntry).await;
+}
+
+// S-25
+#[tokio::test]
+async fn a_copy_that_lay_in_a_cache_for_a_day_is_taken_and_soon_asked_for_again() {
+    let rig = Rig::start().await;
+    rig.issuer.fault(Fault::StaleCopy);
+    assert_eq!(rig.client.refresh_now().await, Ok(()));
+    let fetches = rig.issuer.fetches();
+    rig.clock.advance(Duration::from_secs(1));
+    rig.issuer.wait_for_fetches(fetches + 1).await;
+}
+
 #[tokio::test]
 async fn not_modified_without_cause_is_a_failure() {
+    let issuer = TestIssuer::start().await;
+    issuer.fault(Fault::UnaskedNotModified);
+    let client = JwksClient::builder(issuer.url()).build().unwrap();
+    assert!(is_unavailable(client.resolve(TestKey::es256().kid()).await.unwrap_err()));
+    assert_eq!(client.status().last_error, Some(FetchError::NotModified));
+}
+
+#[tokio::test]
+async fn not_modified_of_something_else_is_a_failure() {
+    let mut publisher = Publisher::start(set_of(&[TestKey::es256()]), &[("etag", "\"one\"")]).await;
+    let client = JwksClient::builder("https://id.test").jwks_url(&publisher.url).build().unwrap();
+    assert!(client.ready_within(Duration::from_secs(10)).await);
+    publisher.request().await;
+    publisher.reply(|reply| {
+        (reply.status, reply.body) = (304, String::new());
+        reply.headers = vec![("etag", "\"two\"".to_owned())];
+    });
+    assert_eq!(client.refresh_now().await, Err(FetchError::NotModified));
+    assert!(client.known(TestKey::es256().kid()).is_some());
+}
+
+#[tokio::test]
+async fn a_cold_client_that_is_told_304_fails() {
     let issuer = TestIssuer::start().await;
     issuer.fault(Fault::Status(304));
     let client = JwksClient::builder(issuer.url()).build().unwrap();
