@@ -101,6 +101,12 @@ impl Fault {
         ]
     }
 
+    /// The one of [`all`](Self::all) with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|fault| fault.name() == name)
+    }
+
     /// A name for tables and command lines, unique without its parameters.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -220,5 +226,6 @@ mod tests {
         let all = Fault::all();
         let names: HashSet<&str> = all.iter().map(Fault::name).collect();
         assert_eq!((names.len(), all.len()), (21, 21));
+        assert!(all.iter().all(|fault| Fault::named(fault.name()).as_ref() == Some(fault)));
     }
 }

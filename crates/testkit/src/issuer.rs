@@ -12,8 +12,8 @@ use crate::{Endpoint, Fault, TestClient, TestIssuerBuilder, TestToken, server, s
 
 /// An issuer in this process, on a free port of `127.0.0.1` or without a socket at all.
 ///
-/// It publishes [`TestKey::rs256`] and [`TestKey::es256`], both active, until told otherwise. It stops when it
-/// is dropped.
+/// It publishes [`rs256`](crate::TestKey::rs256) and [`es256`](crate::TestKey::es256), both active, until told
+/// otherwise. It stops when it is dropped.
 pub struct TestIssuer {
     shared: Arc<Shared>,
     socket: Option<Socket>,

@@ -54,8 +54,7 @@ pub(super) async fn heal(State(control): State<Arc<Control>>) -> Json<Value> {
 
 impl Wanted {
     fn fault(self) -> Result<Fault, Refused> {
-        let ordinary = Fault::all().into_iter().find(|fault| fault.name() == self.fault);
-        let ordinary = ordinary.ok_or_else(|| {
+        let ordinary = Fault::named(&self.fault).ok_or_else(|| {
             Refused::bad_request(format!("no fault has the name {:?}; /control/faults has all", self.fault))
         })?;
         // An informational status is no answer, and beyond 999 there are none.

@@ -64,6 +64,7 @@ pub(super) const ROWS: &[Tamper] = &[
     Tamper::row("x5t", EmbeddedKey, |m| m.header("x5t", "AAAA")),
     Tamper::row("x5t-of-sha-256", EmbeddedKey, |m| m.header("x5t#S256", "AAAA")),
     Tamper::row("jwk-of-the-issuer", EmbeddedKey, |m| m.header("jwk", json!(m.key.jwk()))),
+    Tamper::row("jwk-null", EmbeddedKey, |m| m.header("jwk", Value::Null)),
     Tamper::row("jwk-of-a-stranger", EmbeddedKey, |m| {
         let stranger = m.strange_key();
         let header = m.header_with(&[("jwk", json!(stranger.jwk()))]);
