@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use claviger_jose::{Algorithm, Kid};
+use claviger_jose::{Algorithm, InvalidKid, Kid};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -46,8 +46,7 @@ pub(super) async fn retire(control: State<Arc<Control>>, of: Body<OfAlgorithm>) 
 }
 
 pub(super) async fn revoke(State(control): State<Arc<Control>>, Body(of): Body<OfKid>) -> Answer {
-    let kid: Kid =
-        of.kid.parse().map_err(|_| Refused::bad_request("a kid has 43 characters of base64url"))?;
+    let kid: Kid = of.kid.parse().map_err(|error: InvalidKid| Refused::bad_request(error.to_string()))?;
     control.issuer.try_change(|keys| keys.revoke(&kid)).map_err(Refused::conflict)?;
     Ok(list(State(control)).await)
 }

@@ -94,7 +94,8 @@ pub(super) const ROWS: &[Tamper] = &[
     Tamper::row("kid-a-path", Issuer, |m| m.header("kid", "../../../../dev/null")),
     Tamper::row("kid-a-query", Issuer, |m| m.header("kid", "x' UNION SELECT 'key' --")),
     Tamper::row("kid-too-short", Issuer, |m| m.header("kid", &m.key.kid().as_str()[..42])),
-    Tamper::row("kid-too-long", Size, |m| m.header("kid", format!("{}A", m.key.kid()))),
+    Tamper::row("kid-with-one-more", Issuer, |m| m.header("kid", format!("{}A", m.key.kid()))),
+    Tamper::row("kid-too-long", Size, |m| m.header("kid", m.key.kid().as_str().repeat(2))),
     Tamper::row("kid-of-the-other-family", Issuer, |m| m.header("kid", m.other_key().kid().as_str())),
     Tamper::row("kid-of-nobody", Issuer, |m| m.header("kid", "A".repeat(43))),
     Tamper::row("alg-twice", Claims, |m| {
