@@ -48,7 +48,7 @@ async fn under(fault: Fault) -> anyhow::Result<Row> {
     let service = Service::start("ledger", &arguments, state.path()).await?;
     service.ready().await?;
     let http = client();
-    let good = issuer.token(LEDGER).scope("ledger:read").sign(TestKey::es256());
+    let good = issuer.token(LEDGER).scope("ledger:read").sign_with(TestKey::es256());
     ensure!(service.get(&http, "/entries", &good).await?.status == 200);
     let memory = resident(&service)?;
 
@@ -56,7 +56,7 @@ async fn under(fault: Fault) -> anyhow::Result<Row> {
     let asked = issuer.fetches();
     issuer.wait_for_fetches(asked + 1).await;
     let mut known = Duration::ZERO;
-    let unknown = issuer.token(LEDGER).scope("ledger:read").sign(TestKey::es256_other());
+    let unknown = issuer.token(LEDGER).scope("ledger:read").sign_with(TestKey::es256_other());
     let forged = with_another_signature(&good);
     for _ in 0..20 {
         let start = Instant::now();

@@ -37,7 +37,7 @@
 //!
 //! [`TestIssuer::token`] begins one that is right in every respect; the methods of [`TestToken`] change what the test
 //! is about, and nothing is checked. Tokens of users are made so, without a password:
-//! `issuer.token(AUDIENCE).sub("user:alice").scope("orders:read")`.
+//! `issuer.token(AUDIENCE).sub("user:alice").scope("orders:read").sign()`.
 //!
 //! # Give a service tokens of its own
 //!

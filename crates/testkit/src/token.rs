@@ -152,7 +152,11 @@ impl TestToken {
     }
 
     /// The token, signed by the issuer's active key.
-    pub(crate) fn signed(&self) -> String {
+    ///
+    /// # Panics
+    /// If the issuer has none.
+    #[must_use]
+    pub fn sign(&self) -> String {
         self.sign_with(self.key())
     }
 
@@ -160,12 +164,6 @@ impl TestToken {
     #[must_use]
     pub fn sign_with(&self, key: &TestKey) -> String {
         key.jws(self.header_for(key), &self.claims().to_string())
-    }
-
-    /// The token, signed by a key that the issuer may or may not publish.
-    #[must_use]
-    pub fn sign(&self, key: &TestKey) -> String {
-        self.sign_with(key)
     }
 
     /// The issuer's active key that signs this token.

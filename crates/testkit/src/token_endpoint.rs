@@ -46,7 +46,7 @@ fn grant(shared: &Arc<Shared>, headers: &HeaderMap, form: &Bytes) -> Result<Toke
         .expires_in(LIFETIME);
     let token = if scope.is_empty() { token } else { token.scope(scope.as_str()) };
     Ok(TokenResponse {
-        access_token: token.signed(),
+        access_token: token.sign(),
         token_type: TokenType::Bearer,
         expires_in: LIFETIME,
         scope: Some(scope),

@@ -63,7 +63,7 @@ impl Service {
     }
 
     fn token(&self, scope: &str) -> String {
-        self.issuer.token(ORDERS).scope(scope).sign(TestKey::es256())
+        self.issuer.token(ORDERS).scope(scope).sign_with(TestKey::es256())
     }
 
     /// The answer to a request with these Authorization headers.
@@ -126,12 +126,12 @@ async fn every_fault_of_the_token_has_the_same_answer() {
     let token = || service.issuer.token(ORDERS).scope("orders:read");
     let key = TestKey::es256();
     for faulty in [
-        token().claim("exp", 1).sign(key),
-        token().expires_in(u64::from(u32::MAX)).sign(key),
-        token().claim("aud", "https://ledger.fleet.test").sign(key),
-        token().claim("iss", "https://id.fleet.test").sign(key),
-        token().without("sub").sign(key),
-        token().sign(TestKey::es256_other()),
+        token().claim("exp", 1).sign_with(key),
+        token().expires_in(u64::from(u32::MAX)).sign_with(key),
+        token().claim("aud", "https://ledger.fleet.test").sign_with(key),
+        token().claim("iss", "https://id.fleet.test").sign_with(key),
+        token().without("sub").sign_with(key),
+        token().sign_with(TestKey::es256_other()),
         key.jws("{}", "{}"),
         "a".to_owned(),
         "a b".to_owned(),
@@ -153,7 +153,7 @@ async fn a_good_token_without_the_scope_is_told_which() {
     for scope in ["", "orders:write", "orders", "orders:reader orders:rea"] {
         service.check("/orders", &[&bearer(&service.token(scope))], forbidden).await;
     }
-    let unscoped = service.issuer.token(ORDERS).sign(TestKey::es256());
+    let unscoped = service.issuer.token(ORDERS).sign_with(TestKey::es256());
     service.check("/orders", &[&bearer(&unscoped)], forbidden).await;
     assert_eq!(service.ask("/whoami", &[&bearer(&unscoped)]).await.status, 200);
 }
@@ -238,7 +238,7 @@ async fn a_request_is_verified_once_for_each_verifier() {
     let orders = Verifier::with_keys(keys.clone(), ORDERS).clock(Arc::clone(&meter) as _).build().unwrap();
     let ledger = Verifier::with_keys(keys, "https://ledger.fleet.test").build().unwrap();
 
-    let token = service.issuer.token(ORDERS).issued_at(now).sign(TestKey::es256());
+    let token = service.issuer.token(ORDERS).issued_at(now).sign_with(TestKey::es256());
     let request = Request::get("/").header(header::AUTHORIZATION, bearer(&token)).body(()).unwrap();
     let (mut parts, ()) = request.into_parts();
     for _ in 0..3 {

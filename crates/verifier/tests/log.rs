@@ -44,11 +44,11 @@ async fn a_log_names_the_reason_and_nothing_of_the_token() {
         issuer.token(ORDERS).sub("canary").client_id("canary").scope("canary").claim("jti", "canary");
     let key = TestKey::es256();
     let tokens = [
-        canaries.sign(TestKey::es256_other()),
-        canaries.clone().claim("iss", "canary").sign(key),
-        canaries.clone().claim("aud", "canary").sign(key),
-        canaries.clone().claim("exp", "canary").sign(key),
-        canaries.clone().claim("exp", 1).sign(key),
+        canaries.sign_with(TestKey::es256_other()),
+        canaries.clone().claim("iss", "canary").sign_with(key),
+        canaries.clone().claim("aud", "canary").sign_with(key),
+        canaries.clone().claim("exp", "canary").sign_with(key),
+        canaries.clone().claim("exp", 1).sign_with(key),
         key.jws(json!({ "alg": "canary", "kid": "canary" }), "canary"),
         "canary".to_owned(),
     ];
@@ -67,7 +67,7 @@ async fn a_log_names_the_reason_and_nothing_of_the_token() {
     ];
     assert_eq!(reasons, expected);
 
-    let good = issuer.token(ORDERS).scope("canary").sign(key);
+    let good = issuer.token(ORDERS).scope("canary").sign_with(key);
     let scope: Scope = "orders:read".parse().unwrap();
     let principal = verifier.verify(&good).await.unwrap();
     reasons.push(principal.require_scope(&scope).unwrap_err().reason());

@@ -44,7 +44,7 @@ async fn what_is_posted_can_be_read_after_a_restart() {
     let issuer = TestIssuer::start().await;
     let directory = tempfile::tempdir().unwrap();
     let kept = ["--state-dir", Path::to_str(directory.path()).unwrap()];
-    let token = |scope: &str| issuer.token(LEDGER).client_id("orders").scope(scope).sign(TestKey::es256());
+    let token = |scope: &str| issuer.token(LEDGER).client_id("orders").scope(scope).sign();
 
     let app = start(&issuer, &kept).await;
     let forged = r#"{"order":7,"amount":42,"posted_by":"somebody else"}"#;
@@ -62,10 +62,10 @@ async fn what_is_posted_can_be_read_after_a_restart() {
 async fn each_route_asks_for_its_scope() {
     let issuer = TestIssuer::start().await;
     let app = start(&issuer, &[]).await;
-    let reader = issuer.token(LEDGER).scope("ledger:read").sign(TestKey::rs256());
+    let reader = issuer.token(LEDGER).scope("ledger:read").sign_with(TestKey::rs256());
     assert_eq!(ask(&app, "/entries", &reader, "").await, (200, json!([])));
     assert_eq!(ask(&app, "/entries", &reader, r#"{"order":1,"amount":1}"#).await.0, 403);
-    let poster = issuer.token(LEDGER).scope("ledger:post").sign(TestKey::rs256());
+    let poster = issuer.token(LEDGER).scope("ledger:post").sign_with(TestKey::rs256());
     assert_eq!(ask(&app, "/entries", &poster, "").await.0, 403);
     assert_eq!(ask(&app, "/entries", &poster, r#"{"order":1,"amount":-1}"#).await.0, 422);
     let (status, caller) = ask(&app, "/whoami", &poster, "").await;
@@ -77,8 +77,7 @@ async fn each_route_asks_for_its_scope() {
 async fn a_token_for_orders_is_refused() {
     let issuer = TestIssuer::start().await;
     let app = start(&issuer, &[]).await;
-    let token =
-        issuer.token("https://orders.fleet.test").scope("ledger:post ledger:read").sign(TestKey::es256());
+    let token = issuer.token("https://orders.fleet.test").scope("ledger:post ledger:read").sign();
     for (path, body) in [("/whoami", ""), ("/entries", ""), ("/entries", r#"{"order":1,"amount":1}"#)] {
         assert_eq!(ask(&app, path, &token, body).await, (401, json!({ "error": "invalid_token" })));
     }

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, Request, header},
     routing::post,
 };
-use claviger_testkit::{Endpoint, Fault, TestIssuer, TestKey, assert_rejects_all};
+use claviger_testkit::{Endpoint, Fault, TestIssuer, assert_rejects_all};
 use serde_json::Value;
 use tokio::{net::TcpListener, time::timeout};
 use tower::ServiceExt;
@@ -46,7 +46,7 @@ impl Neighbours {
     }
 
     fn token(&self, scope: &str) -> String {
-        self.issuer.token(ORDERS).scope(scope).sign(TestKey::es256())
+        self.issuer.token(ORDERS).scope(scope).sign()
     }
 
     /// The service as its command line makes it, ready; without `ledger`, the neighbours' one.

@@ -21,7 +21,7 @@ fn tokens(stage: &Stage) -> Vec<(&'static str, String)> {
     let token = || stage.issuer.token(AUDIENCE);
     let now = token().claims()["iat"].as_u64().unwrap_or_default();
     let header = |typ: &str| json!({ "alg": "ES256", "kid": key.kid(), "typ": typ });
-    let signed = |token: TestToken| token.sign(key);
+    let signed = |token: TestToken| token.sign_with(key);
     let repeated =
         format!(r#"{{"iss":"https://evil.test",{}"#, token().claims().to_string().trim_start_matches('{'));
     let critical = json!({ "alg": "ES256", "kid": key.kid(), "typ": "at+jwt", "crit": ["exp2"], "exp2": 1 });

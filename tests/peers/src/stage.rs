@@ -37,7 +37,7 @@ impl Stage {
 
     /// Good tokens, alike and each with a `jti` of its own.
     pub(crate) fn tokens(&self, key: &TestKey) -> anyhow::Result<Vec<Presented>> {
-        let sign = |_| self.issuer.token(AUDIENCE).scope("orders:read orders:write").sign(key);
+        let sign = |_| self.issuer.token(AUDIENCE).scope("orders:read orders:write").sign_with(key);
         (0..TOKENS).map(sign).map(Presented::new).collect()
     }
 }

@@ -13,11 +13,11 @@ async fn the_key_comes_from_the_issuer_that_the_token_names() {
     other.issuer.set_keys(&[TestKey::es256_other()]);
     let verifier = verifier_of(&other.issuer).await;
 
-    let claims_ours = bench.token().sign(TestKey::es256_other());
+    let claims_ours = bench.token().sign_with(TestKey::es256_other());
     bench.check(&claims_ours, "unknown_kid").await;
     let refusal = verifier.verify(&claims_ours).await.unwrap_err();
     assert_eq!(refusal.reason(), "wrong_issuer");
-    bench.check(other.token().sign(TestKey::es256()), "wrong_issuer").await;
+    bench.check(other.token().sign_with(TestKey::es256()), "wrong_issuer").await;
 }
 
 // S-5
@@ -31,7 +31,7 @@ async fn an_issuer_is_a_string_and_the_very_one() {
     for malformed in [json!([url]), json!({ "iss": url }), json!(null), json!(1), json!("")] {
         bench.check_claim("iss", malformed, "malformed_claims").await;
     }
-    let token = bench.token().without("iss").sign(TestKey::es256());
+    let token = bench.token().without("iss").sign_with(TestKey::es256());
     bench.check(token, "malformed_claims").await;
 }
 
@@ -52,7 +52,7 @@ async fn a_token_for_another_service_is_refused() {
     {
         bench.check_claim("aud", malformed, "malformed_claims").await;
     }
-    bench.check(bench.token().without("aud").sign(TestKey::es256()), "malformed_claims").await;
+    bench.check(bench.token().without("aud").sign_with(TestKey::es256()), "malformed_claims").await;
 }
 
 // S-7
@@ -60,7 +60,7 @@ async fn a_token_for_another_service_is_refused() {
 async fn claims_are_complete_and_of_their_types() {
     let bench = Bench::new().await;
     for name in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"] {
-        bench.check(bench.token().without(name).sign(TestKey::es256()), "malformed_claims").await;
+        bench.check(bench.token().without(name).sign_with(TestKey::es256()), "malformed_claims").await;
         for value in [json!(null), json!(true), json!({}), json!([null])] {
             bench.check_claim(name, value, "malformed_claims").await;
         }
@@ -134,7 +134,7 @@ async fn a_token_that_is_not_of_this_time_is_refused() {
     let now = claims["iat"].as_u64().unwrap();
     let at = |iat: u64, lifetime: u64| {
         let token = bench.token().claim("iat", iat).claim("exp", iat + lifetime);
-        token.sign(TestKey::es256())
+        token.sign_with(TestKey::es256())
     };
     bench.check(at(now - 1000, 300), "expired").await;
     bench.check(at(now + 1000, 300), "issued_in_future").await;
@@ -167,7 +167,7 @@ async fn a_token_that_asks_for_a_proof_is_not_taken_without() {
 #[tokio::test]
 async fn a_service_and_a_person_are_told_apart() {
     let bench = Bench::new().await;
-    let token = bench.token().sub("user:0190a6c4").client_id("client:0190a6c4").sign(TestKey::es256());
+    let token = bench.token().sub("user:0190a6c4").client_id("client:0190a6c4").sign_with(TestKey::es256());
     let person = bench.verifier.verify(&token).await.unwrap();
     assert!(!person.is_client());
     assert_eq!((person.iss(), person.sub()), (bench.issuer.url(), "user:0190a6c4"));

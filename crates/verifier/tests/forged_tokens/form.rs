@@ -9,7 +9,7 @@ use crate::{Bench, ORDERS, header_of, signature_of, with_signature};
 #[tokio::test]
 async fn there_is_one_way_to_write_a_token() {
     let bench = Bench::new().await;
-    let token = bench.token().sign(TestKey::es256());
+    let token = bench.token().sign_with(TestKey::es256());
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let (header, payload) = signed.split_once('.').unwrap();
     let json = json!({ "protected": header, "payload": payload, "signature": signature }).to_string();
@@ -54,7 +54,7 @@ async fn an_ecdsa_signature_is_two_numbers_in_range() {
         0xAD, 0xA7, 0x17, 0x9E, 0x84, 0xF3, 0xB9, 0xCA, 0xC2, 0xFC, 0x63, 0x25, 0x51,
     ];
     let bench = Bench::new().await;
-    let token = bench.token().sign(TestKey::es256());
+    let token = bench.token().sign_with(TestKey::es256());
     let good = signature_of(&token);
     let (r, s) = good.split_at(32);
     let integer = |number: &[u8]| [&[0x02, 0x21, 0x00], number].concat();
@@ -84,14 +84,16 @@ async fn an_ecdsa_signature_is_two_numbers_in_range() {
 #[tokio::test]
 async fn a_signature_is_of_this_content_by_this_key() {
     let bench = Bench::new().await;
-    let (good, other) =
-        (bench.token().sign(TestKey::es256()), bench.token().sub("user:admin").sign(TestKey::es256()));
+    let (good, other) = (
+        bench.token().sign_with(TestKey::es256()),
+        bench.token().sub("user:admin").sign_with(TestKey::es256()),
+    );
     bench.check(with_signature(&other, &signature_of(&good)), "bad_signature").await;
     for (key, stranger) in
         [(TestKey::es256(), TestKey::es256_other()), (TestKey::rs256(), TestKey::rs256_other())]
     {
         bench.check(bench.under(stranger, header_of(key)), "bad_signature").await;
-        bench.check(bench.token().sign(stranger), "unknown_kid").await;
+        bench.check(bench.token().sign_with(stranger), "unknown_kid").await;
     }
     for kid in ["", "1", "../../etc/passwd", "a' OR 1=1 --", &"a".repeat(42), &"a".repeat(44)] {
         bench.check_header("kid", kid.into(), "malformed_kid").await;
@@ -123,7 +125,7 @@ async fn what_is_too_large_is_refused_before_it_is_read() {
 #[tokio::test]
 async fn no_noise_panics_and_none_is_accepted() {
     let bench = Bench::new().await;
-    let good = bench.token().sign(TestKey::es256()).into_bytes();
+    let good = bench.token().sign_with(TestKey::es256()).into_bytes();
     let mut random = fastrand::Rng::with_seed(0x0000_C1A7_16E2);
     for round in 0..4000 {
         let bytes = if round % 4 == 0 {

@@ -51,7 +51,7 @@ impl Bench {
 
     /// One claim of a good token replaced.
     async fn check_claim(&self, name: &str, value: Value, expected: &str) {
-        let token = self.token().claim(name, value).sign(TestKey::es256());
+        let token = self.token().claim(name, value).sign_with(TestKey::es256());
         self.check(token, expected).await;
     }
 
@@ -93,7 +93,7 @@ fn signature_of(token: &str) -> Vec<u8> {
 async fn a_good_token_is_accepted_with_either_algorithm() {
     let bench = Bench::new().await;
     for key in [TestKey::es256(), TestKey::rs256()] {
-        let principal = bench.verifier.verify(&bench.token().sign(key)).await.unwrap();
+        let principal = bench.verifier.verify(&bench.token().sign_with(key)).await.unwrap();
         assert_eq!((principal.iss(), principal.sub()), (bench.issuer.url(), "client:test-client"));
         assert_eq!(principal.client_id(), "test-client");
         assert!(principal.is_client() && principal.has_scope("orders:read"));

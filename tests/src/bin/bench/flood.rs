@@ -61,16 +61,16 @@ pub(crate) async fn unknown_kids(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     plan.tell("a flood of known kids, for comparison");
     let forged = forged_with(TestKey::es256().kid().as_str());
     let known = Flood::start(service.url(), CALM, move || forged.clone());
-    let usual = look_on(service.url(), good.sign(TestKey::es256()), CALM).await??;
+    let usual = look_on(service.url(), good.sign_with(TestKey::es256()), CALM).await??;
     known.ended().await?;
 
     plan.tell("a flood of unknown kids, for a minute");
     let (memory, fetches) = (resident(pid)?, issuer.fetches());
     let flood = Flood::start(service.url(), TIME, || forged_with(&random_kid()));
-    let watched = look_on(service.url(), good.sign(TestKey::es256()), TIME);
+    let watched = look_on(service.url(), good.sign_with(TestKey::es256()), TIME);
     tokio::time::sleep(TIME / 4).await;
     issuer.set_keys(&[TestKey::es256(), TestKey::rs256(), TestKey::es256_other()]);
-    let learned = accepted_after(service.url(), &good.sign(TestKey::es256_other())).await?;
+    let learned = accepted_after(service.url(), &good.sign_with(TestKey::es256_other())).await?;
     let during = watched.await??;
     let requests = flood.ended().await?;
 

@@ -49,7 +49,7 @@ pub(crate) async fn verify(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let verifier = Verifier::builder(issuer.url(), ORDERS).build()?;
     ensure!(verifier.ready_within(Duration::from_secs(10)).await, "the key set was not fetched");
     for (row, key) in rows.iter_mut().zip([TestKey::rs256(), TestKey::es256()]) {
-        let sign = |_| issuer.token(ORDERS).scope("orders:read orders:write").sign(key);
+        let sign = |_| issuer.token(ORDERS).scope("orders:read orders:write").sign_with(key);
         let tokens: Vec<String> = (0..TOKENS).map(sign).collect();
         let bare: Vec<_> = tokens.iter().map(|token| split(token)).collect::<Result<_, _>>()?;
         let public: ParsedPublicKey = parsed_public_key(key.jwk().public_key())?;
