@@ -6,10 +6,12 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::run::root;
+use crate::run::{root, target as build_directory};
 
 /// Longer than the longest token that is looked at, so that the caps are met too.
 const MAX_INPUT: &str = "-max_len=10240";
+/// How fast inputs may grow: ten times as fast as by default, for runs of minutes instead of days.
+const GROWTH: &str = "-len_control=10";
 /// Seconds for one input, and MiB for one process: beyond either is a finding.
 const BOUNDS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=2048"];
 
@@ -69,14 +71,17 @@ fn check_tools() -> anyhow::Result<()> {
 /// Whether the target ended without a finding, and how many inputs it ran. What it learns stays under
 /// `target`; the committed seeds do not grow by themselves.
 fn fuzz(name: &str, minutes: u64) -> anyhow::Result<(bool, String)> {
-    let grown = root().join("target/fuzz/corpus").join(name);
+    let build = build_directory().join("fuzz");
+    let grown = build.join("corpus").join(name);
     fs::create_dir_all(&grown)?;
     let seconds = format!("-max_total_time={}", minutes * 60);
     let mut child = Command::new("cargo")
-        .args(["+nightly", "fuzz", "run", "--fuzz-dir", "tests/fuzz", "--target-dir", "target/fuzz", name])
+        .args(["+nightly", "fuzz", "run", "--fuzz-dir", "tests/fuzz", "--target-dir"])
+        .arg(build)
+        .arg(name)
         .arg(&grown)
         .arg(format!("tests/fuzz/corpus/{name}"))
-        .args(["--", &seconds, "-dict=tests/fuzz/dictionary", MAX_INPUT, "-print_final_stats=1"])
+        .args(["--", &seconds, "-dict=tests/fuzz/dictionary", MAX_INPUT, "-print_final_stats=1", GROWTH])
         .args(BOUNDS)
         .current_dir(root())
         .stderr(Stdio::piped())

@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::run::{command, root};
+use crate::run::{command, root, target};
 
 /// The crates that decide who gets in.
 const PACKAGES: [&str; 3] = ["claviger-jose", "claviger-jwks-client", "claviger-verifier"];
@@ -21,7 +21,7 @@ pub(crate) fn run(sample: usize, seed: u64, package: Option<&str>) -> anyhow::Re
     let all = list(&packages)?;
     let drawn = draw(&all, sample, seed);
     println!("{} of {} mutants, drawn with seed {seed}", drawn.len(), all.len());
-    let output = root().join("target/mutants");
+    let output = target().join("mutants");
     fs::create_dir_all(&output)?;
     let mut tests = mutants(&packages);
     // Debug information would be most of what is written, for a backtrace that nobody reads.

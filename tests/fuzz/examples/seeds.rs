@@ -4,7 +4,7 @@
 use std::{fs, io, path::Path};
 
 use claviger_jose::base64url;
-use claviger_testkit::TestKey;
+use claviger_testkit::{Attack, Tamper, TestIssuer, TestKey};
 use serde_json::{Value, json};
 
 fn main() -> io::Result<()> {
@@ -15,6 +15,9 @@ fn main() -> io::Result<()> {
 }
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
+
+/// The longest seed, in bytes: small ones are mutated faster, and sizes are found by themselves.
+const LONGEST: usize = 2048;
 
 fn write(target: &str, seeds: &Seeds) -> io::Result<()> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
@@ -42,6 +45,14 @@ fn good_claims() -> Value {
 fn compact() -> Seeds {
     let (ec, rsa) = (TestKey::es256(), TestKey::rs256());
     let mut seeds: Seeds = tokens().into_iter().map(|(name, token)| (name, token.into_bytes())).collect();
+    let issuer = TestIssuer::without_socket("https://id.fleet.test");
+    let good = issuer.token("https://orders.fleet.test").scope("orders:read");
+    let forged = Tamper::all().into_iter().filter(|tamper| {
+        let attack = tamper.attack();
+        matches!(attack, Attack::Extension | Attack::EmbeddedKey | Attack::Form | Attack::Signature)
+    });
+    let forged = forged.map(|tamper| (tamper.name(), tamper.apply(&good).into_bytes()));
+    seeds.extend(forged.filter(|(_, token)| token.len() <= LONGEST));
     let headers = [
         ("header-es256", header(ec)),
         ("header-rs256", header(rsa)),

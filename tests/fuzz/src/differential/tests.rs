@@ -1,4 +1,5 @@
 use claviger_jose::json::{MAX_DEPTH, MAX_MEMBERS};
+use claviger_testkit::{Attack, Tamper, TestIssuer};
 use serde_json::json;
 
 use super::*;
@@ -93,6 +94,29 @@ fn every_reason_to_be_laxer_is_one_that_occurs() {
     let typed = sign(key, odd.to_string().as_bytes(), b"{}");
     assert_eq!(judge(key, true, &typed), accepted([Laxer::UnusedMember, Laxer::WholeMediaType]));
     assert_eq!(judge(key, false, &typed), Judgement::Refused);
+}
+
+#[test]
+fn no_forgery_is_accepted_here_that_can_be_known_without_a_policy() {
+    let issuer = TestIssuer::without_socket("https://id.fleet.test");
+    let good = issuer.token("https://orders.fleet.test");
+    assert_eq!(judge(TestKey::es256(), false, &good.clone().sign(TestKey::es256())), Judgement::Accepted);
+    for tamper in Tamper::all() {
+        let token = tamper.apply(&good);
+        let judgements = [TestKey::es256(), TestKey::rs256()].map(|key| judge(key, false, &token));
+        let accepted = judgements.contains(&Judgement::Accepted);
+        // What can be wrong with a claim is found where claims are read; here they are any object.
+        let in_claims = matches!(
+            tamper.attack(),
+            Attack::Issuer
+                | Attack::Audience
+                | Attack::Claims
+                | Attack::Time
+                | Attack::Confirmation
+                | Attack::Size
+        );
+        assert!(!accepted || in_claims, "{}", tamper.name());
+    }
 }
 
 #[test]
