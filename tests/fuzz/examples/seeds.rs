@@ -3,6 +3,7 @@
 
 use std::{fs, io, path::Path};
 
+use claviger_fuzz::dpop::{good_claims, good_header};
 use claviger_jose::base64url;
 use claviger_testkit::{Attack, Tamper, TestIssuer, TestKey};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ fn main() -> io::Result<()> {
     write("compact", &compact())?;
     write("jwks", &jwks())?;
     write("claims", &claims())?;
+    write("dpop", &dpop())?;
     write("differential", &differential())
 }
 
@@ -136,6 +138,31 @@ fn claims() -> Seeds {
     seeds.push(("repeated", format!(r#"{},"sub":"client:b"}}"#, &text[..text.len() - 1]).into_bytes()));
     seeds.push(("escaped", text.replacen("\"sub\"", r#""\u0073ub""#, 1).into_bytes()));
     seeds
+}
+
+/// A part of a proof behind the number of the part.
+fn dpop() -> Seeds {
+    let (header, claims) = (good_header(), good_claims());
+    let text = TestKey::es256().jws(&header, &claims.to_string());
+    let parts = [
+        ("text", 0, text),
+        ("text-list", 0, "a, b".to_owned()),
+        ("header", 1, header.to_string()),
+        ("header-private", 1, with(header.clone(), "jwk", json!({ "kty": "EC", "d": "AA" })).to_string()),
+        ("header-rsa", 1, with(header.clone(), "jwk", json!(TestKey::rs256().jwk())).to_string()),
+        ("header-kid", 1, with(header.clone(), "kid", json!("a")).to_string()),
+        ("header-crit", 1, with(header, "crit", json!(["b64"])).to_string()),
+        ("claims", 2, claims.to_string()),
+        ("claims-nonce", 2, with(claims.clone(), "nonce", json!("a")).to_string()),
+        ("claims-old", 2, with(claims.clone(), "iat", json!(1)).to_string()),
+        ("claims-fraction", 2, with(claims, "iat", json!(1_700_000_000.5)).to_string()),
+        ("url", 3, "https://orders.fleet.test/orders/1".to_owned()),
+        ("url-port", 3, "HTTPS://ORDERS.fleet.test:443/orders/1?a=b#c".to_owned()),
+        ("url-dots", 3, "https://orders.fleet.test/a/../orders/%31".to_owned()),
+        ("url-user", 3, "https://orders.fleet.test@attacker.test/orders/1".to_owned()),
+        ("url-host", 3, "https://[::1]:443/orders/1".to_owned()),
+    ];
+    parts.into_iter().map(|(name, part, text)| (name, [&[part], text.as_bytes()].concat())).collect()
 }
 
 /// The text of a token behind the number of its case, and short programs for the other case.

@@ -6,6 +6,7 @@
 //! - [`compact`]: any bytes as a token, as a header, as a payload.
 //! - [`jwks`]: any bytes as a key set.
 //! - [`claims`]: any bytes as the payload of a token whose signature is right.
+//! - [`dpop`]: any bytes as a proof of possession beside a token that is good.
 //! - [`differential`]: tokens with accidents, shown to two other implementations as well.
 //!
 //! The targets hold more than "it does not panic": each states what must be true of whatever was accepted.
@@ -13,6 +14,7 @@
 pub mod claims;
 pub mod compact;
 pub mod differential;
+pub mod dpop;
 pub mod jwks;
 mod signed;
 mod tree;
