@@ -35,7 +35,10 @@ impl Answers {
                 headers.append(header::WWW_AUTHENTICATE, value);
             }
         }
-        if let Refusal::KeysUnavailable { retry_after } | Refusal::Busy { retry_after } = refusal {
+        if let Refusal::KeysUnavailable { retry_after }
+        | Refusal::UsersUnavailable { retry_after }
+        | Refusal::Busy { retry_after } = refusal
+        {
             let seconds = retry_after.as_millis().div_ceil(1000).clamp(1, 3600);
             let seconds = HeaderValue::try_from(seconds.to_string()).expect("digits are visible ASCII");
             headers.insert(header::RETRY_AFTER, seconds);
@@ -87,7 +90,7 @@ fn status_and_body(refusal: &Refusal) -> (StatusCode, &'static str) {
             (StatusCode::FORBIDDEN, r#"{"error":"insufficient_scope"}"#)
         }
         Refusal::CrossSite => (StatusCode::FORBIDDEN, r#"{"error":"csrf"}"#),
-        Refusal::KeysUnavailable { .. } | Refusal::Busy { .. } => {
+        Refusal::KeysUnavailable { .. } | Refusal::UsersUnavailable { .. } | Refusal::Busy { .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"temporarily_unavailable"}"#)
         }
     }
@@ -108,7 +111,10 @@ fn parameters(refusal: &Refusal) -> Option<String> {
         Refusal::InsufficientScope(scope) => Some(format!("error=\"insufficient_scope\", scope=\"{scope}\"")),
         Refusal::Forbidden(_) => error("insufficient_scope"),
         Refusal::StepUp(requirement) => Some(step_up(requirement)),
-        Refusal::CrossSite | Refusal::KeysUnavailable { .. } | Refusal::Busy { .. } => None,
+        Refusal::CrossSite
+        | Refusal::KeysUnavailable { .. }
+        | Refusal::UsersUnavailable { .. }
+        | Refusal::Busy { .. } => None,
     }
 }
 

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use claviger_jose::Clock;
 use claviger_jwks_client::{SystemClock, Timing};
 use claviger_oauth::GrammarError;
-use http::Response;
+use http::{Response, Uri};
 
 #[cfg(feature = "dpop")]
 use crate::Dpop;
@@ -12,6 +12,7 @@ use crate::{
     answer::{AnswerBody, Answers},
     cache::CacheLimits,
     possession::Possession,
+    presented::Places,
     replay::SpentOnce,
     trusted::{Common, Trusted},
     verifier::Inner,
@@ -36,6 +37,7 @@ pub struct VerifierBuilder {
     #[cfg(feature = "dpop")]
     dpop: Option<Dpop>,
     cache: CacheLimits,
+    pub(crate) places: Places,
 }
 
 impl VerifierBuilder {
@@ -52,6 +54,7 @@ impl VerifierBuilder {
             #[cfg(feature = "dpop")]
             dpop: None,
             cache: CacheLimits::default(),
+            places: Places::default(),
         }
     }
 
@@ -140,6 +143,14 @@ impl VerifierBuilder {
         self
     }
 
+    /// Names the protected resource metadata of the service in every challenge, so that a client finds the
+    /// issuer by itself ([RFC 9728 section 5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1)). Its URL
+    /// is absolute, with https or on this machine.
+    pub fn resource_metadata(mut self, url: &str) -> Self {
+        self.answers.resource_metadata = Some(url.into());
+        self
+    }
+
     /// Makes the verifier and starts to fetch its key sets, without waiting for them. Called inside a tokio
     /// runtime, which must live as long as the verifier.
     ///
@@ -148,6 +159,11 @@ impl VerifierBuilder {
     pub fn build(self) -> Result<Verifier, BuildError> {
         if self.leeway > MAX_LEEWAY {
             return Err(BuildError::Leeway(self.leeway));
+        }
+        if let Some(url) = &self.answers.resource_metadata
+            && !is_resource_url(url)
+        {
+            return Err(BuildError::ResourceMetadata(url.to_string()));
         }
         if self.issuers.len() > MAX_ISSUERS {
             return Err(BuildError::TooManyIssuers);
@@ -173,9 +189,11 @@ impl VerifierBuilder {
         };
         Ok(Verifier::new(Inner {
             issuers: issuers.into(),
+            audience: self.audience.into(),
             clock: self.clock,
             leeway: self.leeway,
             answers: Arc::new(self.answers),
+            places: self.places,
             possession,
             one_time: self.one_time.map(SpentOnce::new),
             cache: self.cache.build()?,
@@ -226,7 +244,29 @@ pub enum BuildError {
     /// The system gave no random numbers, of which nonces are made.
     #[error("the system has no random numbers to make nonces of")]
     NoRandomness,
+    /// The URL of the protected resource metadata could break out of its quotes, or be no use to a client.
+    #[error(
+        "the metadata URL {0:?} cannot be used: it must be https (or http on this machine), absolute, \
+             without fragment, spaces and quotes"
+    )]
+    ResourceMetadata(String),
     /// The key set cannot be fetched this way.
     #[error(transparent)]
     Keys(#[from] claviger_jwks_client::BuildError),
+}
+
+/// An absolute https URL, or http on this machine, that can stand between quotes in a header (RFC 9728
+/// section 1.2).
+pub(crate) fn is_resource_url(url: &str) -> bool {
+    let visible =
+        url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>' | b'#'));
+    let Some(uri) = url.parse::<Uri>().ok().filter(|_| visible) else {
+        return false;
+    };
+    let here = matches!(uri.host(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    match uri.scheme_str() {
+        Some("https") => uri.host().is_some_and(|host| !host.is_empty()),
+        Some("http") => here,
+        _ => false,
+    }
 }

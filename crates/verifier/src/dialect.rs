@@ -9,7 +9,7 @@ use claviger_oauth::{AccessTokenClaims, ScopeSet};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::TokenFault;
+use crate::{TokenFault, dialect::Member::Named};
 
 /// One issuer's way to write access tokens.
 #[derive(Debug, Clone, Copy)]
@@ -28,13 +28,21 @@ pub(crate) struct Dialect {
     pub(crate) jti: &'static [&'static str],
     /// Where the scopes stand, as a list with spaces or an array.
     pub(crate) scope: &'static [&'static str],
-    /// Where roles stand: paths of member names.
-    pub(crate) roles: &'static [&'static [&'static str]],
+    /// Where roles stand: paths of members.
+    pub(crate) roles: &'static [&'static [Member]],
     /// A claim that only access tokens have, or have with this value: an ID token must not pass for one
     /// where the header does not tell them apart.
     pub(crate) mark: Option<Mark>,
     /// The longest lifetime that the issuer can be set to.
     pub(crate) max_lifetime: Duration,
+}
+
+/// A member of the claims.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Member {
+    Named(&'static str),
+    /// The one that is named like the service: what others may do elsewhere is no matter here.
+    OfAudience,
 }
 
 /// What tells an access token from other tokens of the issuer.
@@ -57,7 +65,7 @@ pub(crate) static HOUSE: Dialect = Dialect {
     client_id: &["client_id"],
     jti: &["jti"],
     scope: &["scope"],
-    roles: &[&["roles"]],
+    roles: &[&[Named("roles")]],
     mark: None,
     max_lifetime: Duration::from_hours(1),
 };

@@ -6,7 +6,10 @@ use claviger_jose::Typ;
 
 use crate::{
     TrustedIssuer,
-    dialect::{Dialect, HOUSE, Mark},
+    dialect::{
+        Dialect, HOUSE, Mark,
+        Member::{Named, OfAudience},
+    },
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -14,11 +17,15 @@ const DAY: Duration = Duration::from_hours(24);
 /// RFC 9068, with keys that are named as the issuer likes.
 static RFC_9068: Dialect = Dialect { foreign: true, max_lifetime: DAY, ..HOUSE };
 
-/// `typ` in the *payload* tells access tokens (`Bearer`) from `ID` and `Refresh`.
+/// `typ` in the *payload* tells access tokens (`Bearer`) from `ID` and `Refresh`. Roles are those of the realm and
+/// those of the client that this service is.
 static KEYCLOAK: Dialect = Dialect {
     typ: &[Typ::Jwt, Typ::AtJwt],
     client_id: &["azp", "client_id"],
-    roles: &[&["realm_access", "roles"]],
+    roles: &[
+        &[Named("realm_access"), Named("roles")],
+        &[Named("resource_access"), OfAudience, Named("roles")],
+    ],
     mark: Some(Mark::Is("typ", "Bearer")),
     ..RFC_9068
 };
@@ -27,7 +34,7 @@ static KEYCLOAK: Dialect = Dialect {
 static AUTH0: Dialect = Dialect {
     typ: &[Typ::Jwt, Typ::AtJwt],
     client_id: &["azp", "client_id"],
-    roles: &[&["permissions"], &["roles"]],
+    roles: &[&[Named("permissions")], &[Named("roles")]],
     ..RFC_9068
 };
 
@@ -46,7 +53,7 @@ static COGNITO: Dialect = Dialect {
     typ: &[],
     untyped: true,
     audience: "client_id",
-    roles: &[&["cognito:groups"]],
+    roles: &[&[Named("cognito:groups")]],
     mark: Some(Mark::Is("token_use", "access")),
     ..RFC_9068
 };
@@ -57,7 +64,7 @@ static OKTA: Dialect = Dialect {
     untyped: true,
     client_id: &["cid"],
     scope: &["scp"],
-    roles: &[&["groups"]],
+    roles: &[&[Named("groups")]],
     mark: Some(Mark::Client),
     ..RFC_9068
 };
@@ -78,7 +85,8 @@ impl TrustedIssuer {
     }
 
     /// A realm of Keycloak: `https://<host>/realms/<realm>`. The service's audience has to be added to the
-    /// tokens by an audience mapper.
+    /// tokens by an audience mapper; where it is the id of a client, the roles of that client count as well as
+    /// those of the realm.
     pub fn keycloak(issuer: &str) -> Self {
         Self::speaking(&KEYCLOAK, issuer)
     }

@@ -45,49 +45,80 @@
 //!
 //! The feature `axum` (on by default) has the extractors, the answers and [`health`].
 
+#[cfg(feature = "actix")]
+mod actix;
 mod answer;
+mod authorized;
 mod builder;
 mod cache;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod dialect;
 #[cfg(feature = "dpop")]
 mod dpop;
 #[cfg(feature = "axum")]
 mod extract;
 mod foreign;
+#[cfg(feature = "tonic")]
+mod grpc;
 #[cfg(all(feature = "axum", any(doc, doctest)))]
 pub mod guide;
 #[cfg(feature = "axum")]
 mod health;
+#[cfg(feature = "tower")]
+mod layer;
+#[cfg(feature = "axum")]
+mod lookup;
+#[cfg(feature = "axum")]
+mod metadata;
 #[cfg(feature = "mtls")]
 mod mtls;
 #[cfg(feature = "dpop")]
 mod nonce;
 mod possession;
+mod presented;
 mod principal;
 mod profile;
 mod refusal;
+mod rejection;
 mod replay;
 mod requirement;
+#[cfg(feature = "test-util")]
+mod testing;
 mod trusted;
 mod verifier;
 
+#[cfg(feature = "actix")]
+pub use actix::MaybePrincipal;
 pub use answer::AnswerBody;
+pub use authorized::Authorized;
 pub use builder::{BuildError, VerifierBuilder};
 pub use claviger_jose::{Clock, JwsError, NumericDate};
 pub use claviger_jwks_client::{
     BuildError as KeysBuildError, JwksClient, JwksClientBuilder, Status as KeysStatus, Timing, TimingError,
 };
 pub use claviger_oauth::{AudienceClaim, GrammarError, Scope, ScopeSet};
+#[cfg(feature = "cookies")]
+pub use cookies::{CookieError, Cookies};
 #[cfg(feature = "dpop")]
 pub use dpop::Dpop;
-#[cfg(feature = "axum")]
-pub use extract::{Authorized, Rejection};
+#[cfg(feature = "tonic")]
+pub use grpc::{GuardedGrpc, RequireTokenGrpc};
 #[cfg(feature = "axum")]
 pub use health::health;
+#[cfg(feature = "tower")]
+pub use layer::{Guarded, RequireToken, authorized, principal_of};
+#[cfg(feature = "axum")]
+pub use lookup::{CurrentUser, Users};
+#[cfg(feature = "axum")]
+pub use metadata::{MetadataError, ResourceMetadata, resource_metadata};
 #[cfg(feature = "mtls")]
 pub use mtls::{ClientCertificate, ClientCertificateFromProxy, PeerAddress, WithClientCertificate};
 pub use principal::Principal;
 pub use refusal::{DpopNonce, ProofFault, Refusal, TokenFault};
+pub use rejection::Rejection;
 pub use requirement::{Required, Requirement, StaticScope};
+#[cfg(feature = "test-util")]
+pub use testing::TestPrincipal;
 pub use trusted::TrustedIssuer;
 pub use verifier::Verifier;

@@ -1,10 +1,10 @@
 //! Whether a request proves what its token asks for: the table of bindings and proofs.
 
 use claviger_jose::NumericDate;
-use claviger_oauth::{Confirmation, PresentedToken, TokenScheme};
+use claviger_oauth::{Confirmation, TokenScheme};
 use http::request::Parts;
 
-use crate::{Principal, Refusal, TokenFault};
+use crate::{Principal, Refusal, TokenFault, presented::Found};
 
 /// How this verifier lets callers prove the possession of a key. Without anything configured, a bound token
 /// is refused: whoever stole it could use it.
@@ -33,7 +33,7 @@ impl Possession {
     pub(crate) fn check(
         &self,
         principal: &Principal,
-        presented: PresentedToken<'_>,
+        presented: Found<'_>,
         request: &Parts,
         now: NumericDate,
     ) -> Result<(), Refusal> {

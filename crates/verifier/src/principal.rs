@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use claviger_jose::{NumericDate, VerifiedPayload};
 use claviger_oauth::{AccessTokenClaims, AudienceClaim, Confirmation, Scope, ScopeSet};
@@ -8,6 +8,7 @@ use tracing::info;
 
 use crate::{
     Refusal, Requirement, TokenFault,
+    dialect::Member,
     profile::{Profile, Times},
 };
 
@@ -18,6 +19,14 @@ use crate::{
 /// besides those that have methods here: see [`claims`](Self::claims).
 ///
 /// As JSON it is an object of `iss`, `sub`, `client_id`, `scope` and `exp`.
+///
+/// Only a verifier makes one: a service that does not build for tests cannot write one down.
+#[cfg_attr(not(feature = "test-util"), doc = "```compile_fail")]
+#[cfg_attr(
+    not(feature = "test-util"),
+    doc = "let alice = claviger_verifier::Principal::for_test(\"alice\").build();"
+)]
+#[cfg_attr(not(feature = "test-util"), doc = "```")]
 #[derive(Clone)]
 pub struct Principal<C = ()> {
     token: Arc<AcceptedToken>,
@@ -28,10 +37,30 @@ pub struct Principal<C = ()> {
 /// What an accepted token says.
 pub(crate) struct AcceptedToken {
     pub(crate) issuer: Arc<str>,
+    /// The name that the service has at this issuer.
+    pub(crate) audience: Arc<str>,
     pub(crate) claims: OwnedClaims,
     /// Where this issuer's roles stand.
-    pub(crate) roles: &'static [&'static [&'static str]],
-    pub(crate) payload: VerifiedPayload,
+    pub(crate) roles: &'static [&'static [Member]],
+    pub(crate) payload: Payload,
+}
+
+/// The claims as they were sent.
+pub(crate) enum Payload {
+    Verified(VerifiedPayload),
+    /// Of a principal that a test has made up.
+    #[cfg(feature = "test-util")]
+    ForTest(Box<str>),
+}
+
+impl Payload {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Verified(payload) => payload.as_str(),
+            #[cfg(feature = "test-util")]
+            Self::ForTest(json) => json,
+        }
+    }
 }
 
 /// The claims that every principal has, without `iss`, which the verifier has already.
@@ -65,8 +94,10 @@ impl Principal {
         payload: VerifiedPayload,
         accepted_at: NumericDate,
     ) -> Self {
-        let (issuer, roles) = (Arc::clone(&profile.issuer), profile.dialect.roles);
-        Self::of(AcceptedToken { issuer, claims, roles, payload }, accepted_at)
+        let (issuer, audience) = (Arc::clone(&profile.issuer), Arc::clone(&profile.audience));
+        let roles = profile.dialect.roles;
+        let payload = Payload::Verified(payload);
+        Self::of(AcceptedToken { issuer, audience, claims, roles, payload }, accepted_at)
     }
 
     pub(crate) fn of(token: AcceptedToken, accepted_at: NumericDate) -> Self {
@@ -82,7 +113,13 @@ impl Principal {
     ///
     /// # Errors
     /// [`TokenFault::UnexpectedClaims`] if the token does not have them, or not like this.
-    pub fn with_claims<C: DeserializeOwned>(self) -> Result<Principal<C>, Refusal> {
+    pub fn with_claims<C: DeserializeOwned + 'static>(self) -> Result<Principal<C>, Refusal> {
+        // Most handlers read no claims of their own, and the payload is not read a second time for them.
+        let mut none = Some(());
+        let none: &mut dyn Any = &mut none;
+        if let Some(claims) = none.downcast_mut::<Option<C>>().and_then(Option::take) {
+            return Ok(Principal { token: self.token, accepted_at: self.accepted_at, claims });
+        }
         let claims = claviger_jose::json::from_str(self.token.payload.as_str());
         let claims = claims.map_err(|_| {
             let fault = TokenFault::UnexpectedClaims;
@@ -173,7 +210,11 @@ impl<C> Principal<C> {
         let Ok(claims) = self.payload() else {
             return false;
         };
-        let at = |path: &[&str]| path.iter().try_fold(&claims, |claims, name| claims.get(name));
+        let name = |member: &Member| match *member {
+            Member::Named(name) => name,
+            Member::OfAudience => &self.token.audience,
+        };
+        let at = |path: &[Member]| path.iter().try_fold(&claims, |claims, member| claims.get(name(member)));
         let held = self.token.roles.iter().filter_map(|path| at(path)?.as_array());
         held.flatten().any(|held| held.as_str() == Some(role))
     }

@@ -13,7 +13,7 @@ use crate::{Principal, TokenFault, dialect::Dialect};
 pub(crate) struct Profile {
     /// Compared byte for byte: no normalisation makes one issuer pass for another.
     pub(crate) issuer: Arc<str>,
-    pub(crate) audience: Box<str>,
+    pub(crate) audience: Arc<str>,
     /// How far clocks may be apart.
     pub(crate) leeway: Duration,
     /// The longest lifetime: a stolen key cannot mint a token that outlives its discovery by years.

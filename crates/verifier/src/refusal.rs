@@ -52,6 +52,12 @@ pub enum Refusal {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+    /// The token is good, but the service could not look up whose it is: 503.
+    #[error("the service's users are unavailable")]
+    UsersUnavailable {
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
     /// The token may be good, but there is no key set to say so: 503.
     #[error("the key set of the issuer is unavailable")]
     KeysUnavailable {
@@ -88,6 +94,9 @@ pub enum TokenFault {
     /// It may be used once, and was.
     #[error("used already")]
     Used,
+    /// The service has no user of this name.
+    #[error("a subject that the service does not know")]
+    UnknownSubject,
     /// It is for another service.
     #[error("another audience")]
     Audience,
@@ -169,6 +178,7 @@ impl Refusal {
             Self::NonceNeeded(_) => "proof_nonce",
             Self::CrossSite => "cross_site",
             Self::Busy { .. } => "busy",
+            Self::UsersUnavailable { .. } => "users_unavailable",
             Self::KeysUnavailable { .. } => "keys_unavailable",
         }
     }
@@ -218,6 +228,7 @@ impl TokenFault {
             Self::NoAccessToken => "no_access_token",
             Self::UnexpectedClaims => "unexpected_claims",
             Self::Used => "used",
+            Self::UnknownSubject => "unknown_subject",
             Self::Audience => "wrong_audience",
             Self::SenderConstrained => "sender_constrained",
             Self::OtherCertificate => "other_certificate",

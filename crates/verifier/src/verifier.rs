@@ -2,8 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use claviger_jose::{Clock, UnverifiedJws};
 use claviger_jwks_client::JwksClient;
-use claviger_oauth::{PresentedToken, TokenScheme};
-use http::{HeaderValue, header, request::Parts};
+use claviger_oauth::TokenScheme;
+use http::request::Parts;
 use tracing::{debug, info};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     answer::Answers,
     cache::{JudgedBy, TokenCache},
     possession::Possession,
+    presented::Places,
     replay::{Fingerprint, SpentOnce, Unspendable},
     trusted::Trusted,
 };
@@ -25,9 +26,12 @@ pub struct Verifier(Arc<Inner>);
 pub(crate) struct Inner {
     /// At least one.
     pub(crate) issuers: Box<[Trusted]>,
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "only the metadata names it"))]
+    pub(crate) audience: Box<str>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) leeway: Duration,
     pub(crate) answers: Arc<Answers>,
+    pub(crate) places: Places,
     pub(crate) possession: Possession,
     /// The tokens that were used, if each may be used once.
     pub(crate) one_time: Option<SpentOnce>,
@@ -79,8 +83,7 @@ impl Verifier {
     /// token is accepted if the request proves the possession of what binds it, as far as this verifier was
     /// told how, and [`Refusal::InvalidProof`] or [`Refusal::NonceNeeded`] if it does not.
     pub async fn authenticate(&self, request: &Parts) -> Result<Principal, Refusal> {
-        let values = request.headers.get_all(header::AUTHORIZATION).into_iter();
-        let token = PresentedToken::parse(values.map(HeaderValue::as_bytes))?;
+        let token = self.0.places.find(request)?;
         if token.scheme() == TokenScheme::Dpop && !self.0.possession.takes_proofs() {
             return Err(Refusal::NoToken);
         }
@@ -94,11 +97,14 @@ impl Verifier {
     }
 
     /// The same, once for all who ask within one request: a proof or a token that may be used once would
-    /// not survive a second look.
-    pub(crate) async fn authenticate_once(&self, request: &mut Parts) -> Result<Principal, Refusal> {
-        match request.extensions.get::<Authenticated>() {
-            Some(known) if Arc::ptr_eq(&known.by.0, &self.0) => return Ok(known.principal.clone()),
-            _ => {}
+    /// not survive a second look. What extractors and layers call.
+    ///
+    /// # Errors
+    /// As for [`authenticate`](Self::authenticate).
+    pub async fn authenticate_once(&self, request: &mut Parts) -> Result<Principal, Refusal> {
+        let known = request.extensions.get::<Authenticated>();
+        if let Some(principal) = known.and_then(|known| known.accepted_by(self)) {
+            return Ok(principal);
         }
         let principal = self.authenticate(request).await?;
         request.extensions.insert(Authenticated { principal: principal.clone(), by: self.clone() });
@@ -132,6 +138,12 @@ impl Verifier {
     /// The key sets of all issuers, in the order in which they were named.
     pub fn key_sets(&self) -> impl Iterator<Item = &JwksClient> {
         self.0.issuers.iter().map(|issuer| &issuer.keys)
+    }
+
+    /// The name of the service, as the verifier was given it.
+    #[cfg(feature = "axum")]
+    pub(crate) fn audience(&self) -> &str {
+        &self.0.audience
     }
 
     pub(crate) fn answers(&self) -> &Arc<Answers> {
@@ -198,10 +210,16 @@ impl Verifier {
 /// The principal that a request was found to come from. Private, so that nothing else can put one
 /// into a request.
 #[derive(Clone)]
-struct Authenticated {
-    principal: Principal,
+pub(crate) struct Authenticated {
+    pub(crate) principal: Principal,
+    pub(crate) by: Verifier,
+}
+
+impl Authenticated {
     /// What another verifier has accepted was accepted for another audience.
-    by: Verifier,
+    pub(crate) fn accepted_by(&self, verifier: &Verifier) -> Option<Principal> {
+        Arc::ptr_eq(&self.by.0, &verifier.0).then(|| self.principal.clone())
+    }
 }
 
 fn note(verdict: &Result<Principal, Refusal>) {
