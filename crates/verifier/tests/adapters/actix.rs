@@ -1,0 +1,170 @@
+use actix_web::{
+    App, HttpResponse, ResponseError,
+    dev::ServiceResponse,
+    test::{TestRequest, call_service, init_service},
+    web::{self, Data},
+};
+use axum::routing::get;
+use claviger_testkit::{Fault, TestKey};
+use claviger_verifier::{
+    Authorized, MaybePrincipal, Principal, Refusal, Requirement, Verifier, VerifierBuilder,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+
+use crate::{Answer, Bench, ORDERS, OrdersRead, bearer, own_answer};
+
+#[derive(Deserialize)]
+struct Tenant {
+    tenant: String,
+}
+
+async fn whoami(caller: Principal) -> String {
+    caller.sub().to_owned()
+}
+
+async fn open(caller: MaybePrincipal) -> String {
+    caller.0.map_or_else(|| "nobody".to_owned(), |caller| caller.sub().to_owned())
+}
+
+async fn orders(caller: Authorized<OrdersRead>, again: Principal, typed: Principal<Tenant>) -> String {
+    format!("{} {} {}", caller.sub(), again.client_id(), typed.claims().tenant)
+}
+
+async fn admin(caller: Principal) -> Result<&'static str, Refusal> {
+    caller.require(&Requirement::Role("admin"))?;
+    Ok("in")
+}
+
+async fn answer_of<B: actix_web::body::MessageBody>(response: ServiceResponse<B>) -> Answer {
+    let status = response.status().as_u16();
+    let mut headers = HeaderMap::new();
+    for (name, value) in response.headers() {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        headers.append(HeaderName::from_bytes(name.as_str().as_bytes()).unwrap(), value);
+    }
+    let body = actix_web::test::read_body(response).await;
+    Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+async fn ask(verifier: &Verifier, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let app = App::new()
+        .app_data(verifier.clone())
+        .route("/whoami", web::get().to(whoami))
+        .route("/open", web::get().to(open))
+        .route("/orders", web::get().to(orders))
+        .route("/admin", web::get().to(admin));
+    let app = init_service(app).await;
+    let request = headers.iter().fold(TestRequest::get().uri(path), |request, it| request.append_header(*it));
+    answer_of(call_service(&app, request.to_request()).await).await
+}
+
+#[tokio::test]
+async fn a_handler_of_actix_is_given_the_principal() {
+    let bench = Bench::new().await;
+    let token = bearer(&bench.token().claim("tenant", "acme"));
+    let check = async |path, headers: &[(&str, &str)], status, body| {
+        let answer = ask(&bench.verifier, path, headers).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{path}");
+    };
+    let good = [("authorization", token.as_str())];
+    check("/whoami", &good, 200, "client:test-client").await;
+    check("/orders", &good, 200, "client:test-client test-client acme").await;
+    check("/open", &good, 200, "client:test-client").await;
+    check("/open", &[], 200, "nobody").await;
+    check("/open", &[("authorization", "Bearer a")], 401, r#"{"error":"invalid_token"}"#).await;
+    check("/admin", &good, 403, r#"{"error":"insufficient_scope"}"#).await;
+}
+
+#[tokio::test]
+async fn actix_answers_in_the_same_bytes_as_axum() {
+    let same = async |configure: fn(VerifierBuilder) -> VerifierBuilder| {
+        let bench = Bench::with(configure).await;
+        let app = axum::Router::new()
+            .route("/whoami", get(async |caller: Principal| caller.sub().to_owned()))
+            .route("/orders", get(async |_: Authorized<OrdersRead>, _: Principal<()>| "in"))
+            .with_state(bench.verifier.clone());
+        let narrow = bearer(&bench.issuer.token(ORDERS));
+        let good = bench.bearer();
+        for headers in [
+            &[][..],
+            &[("authorization", "Basic b3JkZXJzOnM=")],
+            &[("authorization", "Bearer a")],
+            &[("authorization", &good), ("authorization", &good)],
+            &[("authorization", &narrow)],
+        ] {
+            for path in ["/whoami", "/orders"] {
+                let answer = ask(&bench.verifier, path, headers).await;
+                let expected = crate::get(&app, path, headers).await;
+                if expected.status == 200 {
+                    assert_eq!((answer.status, answer.body), (200, expected.body));
+                } else {
+                    assert_eq!(answer, expected, "{path} {headers:?}");
+                }
+            }
+        }
+    };
+    same(|builder| builder).await;
+    same(|builder| builder.resource_metadata("https://orders.fleet.test/meta")).await;
+    same(|builder| builder.answer_with(own_answer)).await;
+}
+
+#[tokio::test]
+async fn actix_answers_503_without_keys() {
+    let bench = Bench::new().await;
+    bench.issuer.fault(Fault::StatusWithRetryAfter(503, 7));
+    let cold = Verifier::builder(bench.issuer.url(), ORDERS).build().unwrap();
+    for path in ["/whoami", "/open"] {
+        let answer = ask(&cold, path, &[("authorization", &bench.bearer())]).await;
+        assert_eq!((answer.status, answer.challenge()), (503, ""));
+        assert!((1..=60).contains(&answer.header("retry-after").parse::<u32>().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn extractors_of_one_request_verify_once() {
+    // The key is not held when they begin, so that all of them have to wait.
+    let bench = Bench::new().await;
+    bench.issuer.set_keys(&[TestKey::es256_other()]);
+    let before = bench.issuer.fetches();
+    let token = format!("Bearer {}", bench.token().claim("tenant", "acme").sign(TestKey::es256_other()));
+    let answer = ask(&bench.verifier, "/orders", &[("authorization", &token)]).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "client:test-client test-client acme"));
+    assert_eq!(bench.issuer.fetches(), before + 1);
+
+    // A key that dies after the first extractor shows whether the second one looks again.
+    struct Kill;
+    impl actix_web::FromRequest for Kill {
+        type Error = actix_web::Error;
+        type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
+
+        fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+            let request = request.clone();
+            Box::pin(async move {
+                let verifier = request.app_data::<Data<Verifier>>().unwrap();
+                verifier.keys().deny_kid(TestKey::es256_other().kid()).unwrap();
+                Ok(Self)
+            })
+        }
+    }
+    let handler = async |_: Principal, _: Kill, caller: Principal| caller.sub().to_owned();
+    let shared = Data::new(bench.verifier.clone());
+    let app = init_service(App::new().app_data(shared).route("/", web::get().to(handler))).await;
+    let request = || TestRequest::get().insert_header(("authorization", token.as_str())).to_request();
+    assert_eq!(call_service(&app, request()).await.status().as_u16(), 200);
+    assert_eq!(call_service(&app, request()).await.status().as_u16(), 401);
+}
+
+#[tokio::test]
+async fn an_app_without_a_verifier_says_so() {
+    let app = init_service(App::new().route("/", web::get().to(whoami))).await;
+    let answer = answer_of(call_service(&app, TestRequest::get().to_request()).await).await;
+    assert_eq!((answer.status, answer.body.contains("app_data")), (500, true));
+}
+
+#[test]
+fn a_refusal_is_an_error_of_actix() {
+    let response: HttpResponse = Refusal::NoToken.error_response();
+    assert_eq!(response.status(), Refusal::NoToken.status_code());
+    assert_eq!(response.headers().get("www-authenticate").unwrap(), r#"Bearer realm="service""#);
+}
