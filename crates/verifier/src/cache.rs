@@ -111,3 +111,54 @@ impl fmt::Debug for TokenCache {
         f.debug_struct("TokenCache").field("cap", &self.cap).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use claviger_jose::{NumericDate, UnverifiedJws};
+    use claviger_testkit::{TestClock, TestKey};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{dialect::HOUSE, profile::Profile};
+
+    const NOW: NumericDate = NumericDate::from_secs(1_700_000_000);
+
+    /// A token with this padding, and its principal.
+    fn accepted(jti: usize, padding: usize) -> (String, Principal) {
+        let key = TestKey::es256();
+        let token = key.access_token(&json!({
+            "iss": "https://id.fleet.test", "aud": "https://orders.fleet.test", "sub": "client:a",
+            "client_id": "a", "jti": jti.to_string(), "iat": NOW, "exp": NOW.as_secs() + 300,
+            "padding": "a".repeat(padding),
+        }));
+        let jws = UnverifiedJws::parse(&token).unwrap();
+        let payload = key.jwk().verifying_key().unwrap().verify_payload(&jws, &HOUSE.header_rules()).unwrap();
+        let profile = Profile {
+            issuer: "https://id.fleet.test".into(),
+            audience: "https://orders.fleet.test".into(),
+            leeway: Duration::ZERO,
+            max_lifetime: Duration::from_mins(5),
+            dialect: &HOUSE,
+        };
+        let principal = profile.accept(payload, NOW).unwrap();
+        (token, principal)
+    }
+
+    // S-12 S-18
+    #[test]
+    fn what_is_remembered_is_bounded_by_its_bytes() {
+        let clock = TestClock::at(NOW);
+        for (padding, held) in [(0, 16..40), (3000, 1..6)] {
+            let limits = CacheLimits { tokens: Some(16), cap: MAX_CAP };
+            let cache = limits.build().unwrap().unwrap();
+            for jti in 0..100 {
+                let (token, principal) = accepted(jti, padding);
+                cache.remember(&token, &principal, JudgedBy { issuer: 0, generation: 0 }, &clock);
+                cache.tokens.run_pending_tasks();
+                assert!(cache.tokens.weighted_size() <= 16 * 2048);
+            }
+            let count = usize::try_from(cache.tokens.entry_count()).unwrap();
+            assert!(held.contains(&count), "{count} with a padding of {padding}");
+        }
+    }
+}

@@ -28,6 +28,18 @@ const CAPACITY: usize = 65_536;
 /// several instances of a service, another one would take it again, for as long as it is fresh. Where that
 /// matters, let all requests of a client reach one instance and ask for a nonce
 /// ([`with_nonce`](Self::with_nonce)), or let one shared front verify.
+///
+/// ```
+/// use claviger_verifier::{Dpop, Verifier};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let verifier = Verifier::builder("https://id.fleet.test", "https://orders.fleet.test")
+///     .dpop(Dpop::at("https://orders.example.com"))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "give it to a verifier"]
 pub struct Dpop {

@@ -3,6 +3,7 @@
 //! - [`protect_a_route`]: the five lines, and what a caller is answered
 //! - [`read_the_caller`]: the principal, and claims of your own
 //! - [`require_more`]: scopes, roles, claims, a fresh log-in
+//! - `bind_to_a_key`: tokens that a thief cannot use, by DPoP or mTLS, and tokens that work once
 //! - [`trust_several_issuers`]: and those of others, with presets
 //! - [`answer_your_own_way`]: other bodies, other words
 //! - [`outages`]: what happens while the issuer is away
@@ -15,6 +16,9 @@ pub mod protect_a_route {}
 pub mod read_the_caller {}
 #[doc = include_str!("../docs/require_more.md")]
 pub mod require_more {}
+#[cfg(all(feature = "dpop", feature = "mtls"))]
+#[doc = include_str!("../docs/bind_to_a_key.md")]
+pub mod bind_to_a_key {}
 #[doc = include_str!("../docs/trust_several_issuers.md")]
 pub mod trust_several_issuers {}
 #[doc = include_str!("../docs/answer_your_own_way.md")]

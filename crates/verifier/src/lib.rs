@@ -30,18 +30,25 @@
 //!
 //! The path of a token, each step on what the one before it has proven:
 //!
-//! 1. exactly one Authorization header with a bearer token ([`Verifier::authenticate`]); a token in
-//!    a query or a body is never looked at;
+//! 1. exactly one Authorization header with a token ([`Verifier::authenticate`]); a token in a query or a
+//!    body is never looked at;
 //! 2. size, shape and header, then the key of its kid, from the issuer's key set in memory;
 //! 3. kind, algorithm and signature, then the claims, unambiguous and of the right types;
 //! 4. issuer, audience and times against this service's configuration (`profile`), which makes a
 //!    [`Principal`];
-//! 5. its scopes: [`Principal::require`], or [`Authorized`] in a handler's signature.
+//! 5. what the token is bound to, and whether the request proves it; then, if it may be used once, its use;
+//! 6. its scopes: [`Principal::require`], or [`Authorized`] in a handler's signature.
 //!
 //! Every refusal is a [`Refusal`]: it has a [`reason`](Refusal::reason) for logs and metrics, and an
 //! answer for the caller that does not tell it.
 //!
 //! The module `guide` has a page for each task.
+//!
+//! A token that is bound to a key of its holder is worth nothing without. It is refused unless the verifier was
+//! told how to check: the feature `dpop` has proofs beside each request (RFC 9449), the feature `mtls` the
+//! certificate of the connection (RFC 8705). [`one_time`](VerifierBuilder::one_time) takes each token once, and
+//! [`cache`](VerifierBuilder::cache) remembers for a moment which tokens were verified; neither changes what is
+//! accepted otherwise.
 //!
 //! The feature `axum` (on by default) has the extractors, the answers and [`health`].
 

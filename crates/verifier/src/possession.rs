@@ -35,7 +35,6 @@ impl Possession {
         principal: &Principal,
         presented: Found<'_>,
         request: &Parts,
-        now: NumericDate,
     ) -> Result<(), Refusal> {
         let scheme = presented.scheme();
         let Some(Confirmation { jkt, x5t_s256, unknown }) = principal.confirmation() else {
@@ -49,7 +48,9 @@ impl Possession {
             check_certificate(thumbprint, request)?;
         }
         match (jkt, scheme) {
-            (Some(jkt), TokenScheme::Dpop) => self.check_proof(request, presented.as_str(), jkt, now),
+            (Some(jkt), TokenScheme::Dpop) => {
+                self.check_proof(request, presented.as_str(), jkt, principal.accepted_at())
+            }
             (Some(_), TokenScheme::Bearer) => Err(TokenFault::SenderConstrained.into()),
             (None, TokenScheme::Dpop) => Err(TokenFault::Unbound.into()),
             (None, TokenScheme::Bearer) => Ok(()),

@@ -253,6 +253,11 @@ impl<C> Principal<C> {
         requirement.check(self).map_err(|refusal| self.refused(refusal))
     }
 
+    /// When the verifier accepted the token: now, for all that is judged of this request.
+    pub(crate) fn accepted_at(&self) -> NumericDate {
+        self.accepted_at
+    }
+
     /// How long ago the subject authenticated in person, when the token was accepted.
     pub(crate) fn authenticated_ago(&self) -> Option<Duration> {
         self.auth_time().map(|at| self.accepted_at.since(at))

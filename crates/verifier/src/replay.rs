@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashSet},
+    fmt,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -43,13 +44,11 @@ pub(crate) enum Unspendable {
 }
 
 /// Remembers what was used until it is worthless anyway. Bounded, and closed when full.
-#[derive(Debug)]
 pub(crate) struct SpentOnce {
     capacity: usize,
     memory: Mutex<Memory>,
 }
 
-#[derive(Debug)]
 struct Memory {
     known: HashSet<Fingerprint>,
     /// The same, by their ends.
@@ -108,6 +107,12 @@ impl Memory {
 
     fn next_end(&self) -> NumericDate {
         self.ends.peek().map_or(NumericDate::from_secs(0), |Reverse((until, _))| *until)
+    }
+}
+
+impl fmt::Debug for SpentOnce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpentOnce").field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }
 

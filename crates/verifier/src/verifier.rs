@@ -88,7 +88,7 @@ impl Verifier {
             return Err(Refusal::NoToken);
         }
         let verdict = self.judge(token.as_str()).await.and_then(|principal| {
-            self.0.possession.check(&principal, token, request, self.0.clock.now())?;
+            self.0.possession.check(&principal, token, request)?;
             self.spend(token.as_str(), &principal)?;
             Ok(principal)
         });
@@ -187,7 +187,7 @@ impl Verifier {
             None => Fingerprint::of("", token.rsplit_once('.').map_or(token, |(signed, _)| signed)),
         };
         let until = principal.exp() + self.0.leeway;
-        one_time.spend(fingerprint, until, self.0.clock.now()).map_err(|reason| match reason {
+        one_time.spend(fingerprint, until, principal.accepted_at()).map_err(|reason| match reason {
             Unspendable::Spent => TokenFault::Used.into(),
             Unspendable::Outlived => TokenFault::Expired.into(),
             Unspendable::Full { retry_after } => Refusal::Busy { retry_after },
@@ -227,6 +227,10 @@ fn note(verdict: &Result<Principal, Refusal>) {
         Ok(_) => {}
         Err(Refusal::InvalidToken(fault)) if fault.is_signed() => {
             info!(reason = fault.code(), "a signed token is refused");
+        }
+        // The token was good: a mistake of its holder's, or somebody else who has it.
+        Err(refusal @ (Refusal::InvalidProof(_) | Refusal::Busy { .. })) => {
+            info!(reason = refusal.reason(), "a good token is refused");
         }
         // Anybody can cause these, as many as he likes.
         Err(refusal) => debug!(reason = refusal.reason(), "a token is refused"),

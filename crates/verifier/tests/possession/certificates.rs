@@ -22,7 +22,7 @@ const HEADER: HeaderName = HeaderName::from_static("x-client-cert");
 const GOOD: &str = ":ZGVyIG9mIHRoZSBjbGllbnQ=:";
 
 /// Answers what became of the header on its way, if the token of the client is accepted.
-async fn service(bench: &Bench) -> Router {
+fn service(bench: &Bench) -> Router {
     let proxies = ["10.0.0.7".parse().unwrap()];
     Router::new()
         .route("/", get(async |_: Principal, headers: HeaderMap| headers.contains_key(HEADER).to_string()))
@@ -36,7 +36,7 @@ async fn ask(bench: &Bench, prepare: impl FnOnce(&mut Request<Body>)) -> (u16, S
     let request = Request::get("/").header("authorization", format!("Bearer {token}"));
     let mut request = request.body(Body::empty()).unwrap();
     prepare(&mut request);
-    let answer = service(bench).await.oneshot(request).await.unwrap();
+    let answer = service(bench).oneshot(request).await.unwrap();
     let status = answer.status().as_u16();
     let body = axum::body::to_bytes(answer.into_body(), 1024).await.unwrap();
     (status, String::from_utf8(body.to_vec()).unwrap())

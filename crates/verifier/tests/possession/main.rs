@@ -17,6 +17,7 @@ mod certificates;
 mod nonces;
 mod once;
 mod proofs;
+mod replays;
 
 const ORDERS: &str = "https://orders.fleet.test";
 const NOW: u64 = 1_700_000_000;
