@@ -80,16 +80,16 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Serve {
     /// Where the issuer listens; port 0 takes a free one.
-    #[arg(long, env, default_value = "127.0.0.1:0")]
+    #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Where the control API listens; whoever reaches it has any token.
-    #[arg(long, env, default_value = "127.0.0.1:0")]
+    #[arg(long, default_value = "127.0.0.1:0")]
     control: SocketAddr,
     /// A path in the issuer's URL, as realms/shop.
-    #[arg(long, env)]
+    #[arg(long)]
     issuer_name: Option<String>,
     /// Another issuer identifier than the URL that it is found at.
-    #[arg(long, env)]
+    #[arg(long)]
     issuer_url: Option<String>,
     /// A client of the token endpoint: id=orders,secret=s3cret,audience=URI,scope=a b. Can be given often; the
     /// same id with another audience is one client with access to both.
@@ -99,7 +99,7 @@ struct Serve {
     #[arg(long = "user", value_name = "MEMBERS")]
     users: Vec<UserArgument>,
     /// A clock that stands still at this time, in seconds since 1970; without it, the system's.
-    #[arg(long, env, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS")]
     clock: Option<u64>,
     /// End also when standard input closes: with the process that started this one, however that ends.
     #[arg(long)]
