@@ -50,7 +50,18 @@
 //! [`cache`](VerifierBuilder::cache) remembers for a moment which tokens were verified; neither changes what is
 //! accepted otherwise.
 //!
-//! The feature `axum` (on by default) has the extractors, the answers and [`health`].
+//! | feature | what it adds |
+//! |---|---|
+//! | `axum` (on by default) | [`Principal`], `Option<Principal>`, [`Authorized`] and `CurrentUser` as extractors, [`Refusal`] as an answer, `health`, `resource_metadata` |
+//! | `tower` (on by default) | `Verifier::layer`: `RequireToken` for whole routers and services, `principal_of` |
+//! | `tonic` | `RequireToken::grpc`: the same for gRPC, answered in status codes |
+//! | `actix` | [`Principal`], [`Authorized`] and `MaybePrincipal` as extractors of actix-web |
+//! | `cookies` | tokens in a `__Host-` cookie with CSRF double submit (`Cookies`) |
+//! | `dpop` | tokens that are bound to a key of their holder (`Dpop`, RFC 9449) |
+//! | `mtls` | tokens that are bound to a client's certificate (`ClientCertificate`, RFC 8705) |
+//! | `test-util` | `Principal::for_test`: handlers tested without cryptography; for dev-dependencies only |
+//!
+//! Without any of them [`Verifier::authenticate`] takes the head of a request.
 
 #[cfg(feature = "actix")]
 mod actix;
