@@ -5,6 +5,10 @@
 //! - [`require_more`]: scopes, roles, claims, a fresh log-in
 //! - `bind_to_a_key`: tokens that a thief cannot use, by DPoP or mTLS, and tokens that work once
 //! - [`trust_several_issuers`]: and those of others, with presets
+//! - [`other_frameworks`]: whole routers, tower, tonic, actix-web
+//! - [`serve_browsers`]: tokens in cookies
+//! - [`look_up_users`]: from a principal to a user of your own
+//! - [`test_handlers`]: without cryptography
 //! - [`answer_your_own_way`]: other bodies, other words
 //! - [`outages`]: what happens while the issuer is away
 //! - [`defaults`]: every number, and why
@@ -21,6 +25,14 @@ pub mod require_more {}
 pub mod bind_to_a_key {}
 #[doc = include_str!("../docs/trust_several_issuers.md")]
 pub mod trust_several_issuers {}
+#[doc = include_str!("../docs/other_frameworks.md")]
+pub mod other_frameworks {}
+#[doc = include_str!("../docs/serve_browsers.md")]
+pub mod serve_browsers {}
+#[doc = include_str!("../docs/look_up_users.md")]
+pub mod look_up_users {}
+#[doc = include_str!("../docs/test_handlers.md")]
+pub mod test_handlers {}
 #[doc = include_str!("../docs/answer_your_own_way.md")]
 pub mod answer_your_own_way {}
 #[doc = include_str!("../docs/outages.md")]

@@ -79,7 +79,7 @@ mod extract;
 mod foreign;
 #[cfg(feature = "tonic")]
 mod grpc;
-#[cfg(all(feature = "axum", any(doc, doctest)))]
+#[cfg(all(feature = "axum", feature = "tower", any(doc, doctest)))]
 pub mod guide;
 #[cfg(feature = "axum")]
 mod health;

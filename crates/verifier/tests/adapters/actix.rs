@@ -127,7 +127,7 @@ async fn extractors_of_one_request_verify_once() {
     let bench = Bench::new().await;
     bench.issuer.set_keys(&[TestKey::es256_other()]);
     let before = bench.issuer.fetches();
-    let token = format!("Bearer {}", bench.token().claim("tenant", "acme").sign(TestKey::es256_other()));
+    let token = format!("Bearer {}", bench.token().claim("tenant", "acme").sign_with(TestKey::es256_other()));
     let answer = ask(&bench.verifier, "/orders", &[("authorization", &token)]).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "client:test-client test-client acme"));
     assert_eq!(bench.issuer.fetches(), before + 1);

@@ -20,7 +20,7 @@ impl Service {
     async fn new() -> Self {
         let bench = Bench::with(|builder| builder.cookies(Cookies::default())).await;
         let app = app(&bench.verifier);
-        let token = bench.token().sign(TestKey::es256());
+        let token = bench.token().sign_with(TestKey::es256());
         Self { _bench: bench, app, token }
     }
 
@@ -121,7 +121,7 @@ async fn cookies_that_cannot_be_read_are_refused() {
 #[tokio::test]
 async fn without_being_asked_nobody_looks_at_a_cookie() {
     let bench = Bench::new().await;
-    let cookie = format!("__Host-access_token={}", bench.token().sign(TestKey::es256()));
+    let cookie = format!("__Host-access_token={}", bench.token().sign_with(TestKey::es256()));
     let answer = crate::get(&app(&bench.verifier), "/", &[("cookie", &cookie)]).await;
     assert_eq!((answer.status, answer.challenge()), (401, r#"Bearer realm="service""#));
     let both = [("cookie", cookie.as_str()), ("authorization", &bench.bearer())];
@@ -148,7 +148,7 @@ async fn what_is_set_comes_back_and_is_cleared() {
 async fn names_and_values_are_checked() {
     let cookies = Cookies::named("__Host-orders", "__Host-orders_csrf").unwrap();
     let bench = Bench::with(|builder| builder.cookies(cookies.clone())).await;
-    let cookie = format!("__Host-orders={}", bench.token().sign(TestKey::es256()));
+    let cookie = format!("__Host-orders={}", bench.token().sign_with(TestKey::es256()));
     assert_eq!(crate::get(&app(&bench.verifier), "/", &[("cookie", &cookie)]).await.status, 200);
 
     for (token, csrf) in [

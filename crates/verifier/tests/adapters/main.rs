@@ -86,7 +86,7 @@ impl Answer {
 }
 
 fn bearer(token: &TestToken) -> String {
-    format!("Bearer {}", token.sign(TestKey::es256()))
+    format!("Bearer {}", token.sign_with(TestKey::es256()))
 }
 
 async fn ask(app: &Router, request: Request<Body>) -> Answer {

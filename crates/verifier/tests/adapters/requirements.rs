@@ -166,7 +166,7 @@ async fn roles_of_keycloak_count_for_the_realm_and_for_this_client_alone() {
             .unwrap()
             .iter()
             .fold(token, |token, (name, value)| token.claim(name, value.clone()));
-        let principal = verifier.verify(&token.sign(TestKey::es256())).await.unwrap();
+        let principal = verifier.verify(&token.sign_with(TestKey::es256())).await.unwrap();
         ["admin", "clerk"].map(|role| principal.has_role(role))
     };
     let of_clients = |client: &str| json!({ "resource_access": { client: { "roles": ["clerk"] } } });
@@ -190,7 +190,7 @@ async fn issuers_side_by_side_vouch_for_their_own_tokens_only() {
     let app =
         Router::new().route("/", get(async |caller: Principal| caller.iss().to_owned())).with_state(verifier);
     let check = async |issuer: &TestIssuer, key: &TestKey, status: u16| {
-        let token = format!("Bearer {}", issuer.token(ORDERS).sign(key));
+        let token = format!("Bearer {}", issuer.token(ORDERS).sign_with(key));
         let answer = crate::get(&app, "/", &[("authorization", &token)]).await;
         assert_eq!(answer.status, status);
         if status == 200 {
