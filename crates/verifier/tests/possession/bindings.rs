@@ -14,7 +14,7 @@ async fn check(bench: &Bench, cnf: Option<Value>, scheme: &str, certificate: Opt
     if let Some(cnf) = &cnf {
         token = token.claim("cnf", cnf.clone());
     }
-    let token = token.sign(TestKey::es256());
+    let token = token.sign_with(TestKey::es256());
     let jti = format!("{cnf:?} {scheme} {certificate:?}");
     let proof = Proof::of(HOLDER(), &token, &jti).sign(HOLDER());
     let mut request = request(&format!("{scheme} {token}"), &[&proof]);
@@ -100,9 +100,9 @@ async fn a_bound_token_is_refused_where_nobody_asks_for_proofs() {
 #[tokio::test]
 async fn without_a_request_there_is_no_proof() {
     let bench = Bench::new(|verifier| verifier.dpop(Dpop::at("https://orders.fleet.test/"))).await;
-    assert_eq!(bench.verify(&bench.token().sign(TestKey::es256())).await, "accepted");
+    assert_eq!(bench.verify(&bench.token().sign_with(TestKey::es256())).await, "accepted");
     for cnf in [by_key(), by_certificate(), by_both()] {
-        let token = bench.token().claim("cnf", cnf).sign(TestKey::es256());
+        let token = bench.token().claim("cnf", cnf).sign_with(TestKey::es256());
         assert_eq!(bench.verify(&token).await, "sender_constrained");
     }
 }

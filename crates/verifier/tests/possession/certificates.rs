@@ -32,7 +32,7 @@ fn service(bench: &Bench) -> Router {
 
 async fn ask(bench: &Bench, prepare: impl FnOnce(&mut Request<Body>)) -> (u16, String) {
     let thumbprint = ClientCertificate::from_der(b"der of the client").thumbprint();
-    let token = bench.token().claim("cnf", json!({ "x5t#S256": thumbprint })).sign(TestKey::es256());
+    let token = bench.token().claim("cnf", json!({ "x5t#S256": thumbprint })).sign_with(TestKey::es256());
     let request = Request::get("/").header("authorization", format!("Bearer {token}"));
     let mut request = request.body(Body::empty()).unwrap();
     prepare(&mut request);

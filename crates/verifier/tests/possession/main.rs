@@ -47,7 +47,7 @@ impl Bench {
 
     /// A token that is bound to the DPoP key of this holder.
     fn bound_to(&self, holder: &TestKey) -> String {
-        self.token().claim("cnf", json!({ "jkt": holder.kid() })).sign(TestKey::es256())
+        self.token().claim("cnf", json!({ "jkt": holder.kid() })).sign_with(TestKey::es256())
     }
 
     async fn ask(&self, request: &Parts) -> &'static str {

@@ -19,7 +19,7 @@ async fn once(capacity: usize) -> Bench {
 #[tokio::test]
 async fn a_token_is_accepted_once() {
     let bench = once(16).await;
-    let token = bench.token().sign(TestKey::es256());
+    let token = bench.token().sign_with(TestKey::es256());
     assert_eq!(bench.verify(&token).await, "accepted");
     assert_eq!(bench.verify(&token).await, "used");
     assert_eq!(bench.ask(&request(&format!("Bearer {token}"), &[])).await, "used");
@@ -27,7 +27,7 @@ async fn a_token_is_accepted_once() {
     assert_eq!(bench.verify(&token).await, "used");
     bench.clock.advance(Duration::from_secs(1));
     assert_eq!(bench.verify(&token).await, "expired");
-    let another = bench.token().sign(TestKey::es256());
+    let another = bench.token().sign_with(TestKey::es256());
     assert_eq!(bench.ask(&request(&format!("Bearer {another}"), &[])).await, "accepted");
 }
 
@@ -36,7 +36,11 @@ async fn a_token_is_accepted_once() {
 async fn it_is_the_name_of_a_token_that_is_used_up() {
     let bench = once(16).await;
     let token = bench.token();
-    let signed = [token.sign(TestKey::es256()), token.sign(TestKey::es256()), token.sign(TestKey::rs256())];
+    let signed = [
+        token.sign_with(TestKey::es256()),
+        token.sign_with(TestKey::es256()),
+        token.sign_with(TestKey::rs256()),
+    ];
     assert_ne!(signed[0], signed[1]);
     assert_eq!(bench.verify(&signed[0]).await, "accepted");
     assert_eq!(bench.verify(&signed[1]).await, "used");
@@ -66,9 +70,9 @@ async fn a_token_without_a_name_is_known_by_what_was_signed() {
 #[tokio::test]
 async fn a_refused_token_is_not_used_up() {
     let bench = once(1).await;
-    let early = bench.token().claim("nbf", NOW + 100).sign(TestKey::es256());
+    let early = bench.token().claim("nbf", NOW + 100).sign_with(TestKey::es256());
     assert_eq!(bench.verify(&early).await, "not_yet_valid");
-    let bound = bench.token().claim("cnf", json!({ "jkt": "a" })).sign(TestKey::es256());
+    let bound = bench.token().claim("cnf", json!({ "jkt": "a" })).sign_with(TestKey::es256());
     assert_eq!(bench.verify(&bound).await, "sender_constrained");
     bench.clock.advance(Duration::from_secs(100));
     assert_eq!(bench.verify(&early).await, "accepted");
@@ -79,7 +83,7 @@ async fn a_refused_token_is_not_used_up() {
 async fn when_there_is_no_room_no_token_is_forgotten() {
     let bench = once(2).await;
     let [first, second, third] =
-        [100, 200, 300].map(|seconds| bench.token().expires_in(seconds).sign(TestKey::es256()));
+        [100, 200, 300].map(|seconds| bench.token().expires_in(seconds).sign_with(TestKey::es256()));
     assert_eq!(bench.verify(&first).await, "accepted");
     assert_eq!(bench.verify(&second).await, "accepted");
     assert_eq!(bench.verify(&third).await, "busy");
@@ -95,7 +99,7 @@ async fn a_request_may_look_at_its_token_more_than_once() {
     let app = Router::new()
         .route("/", get(async |_: Principal, caller: Authorized<OrdersRead>| caller.sub().to_owned()))
         .with_state(bench.verifier.clone());
-    let token = bench.token().scope("orders:read").sign(TestKey::es256());
+    let token = bench.token().scope("orders:read").sign_with(TestKey::es256());
     for status in [200, 401, 401] {
         let request = Request::get("/").header("authorization", format!("Bearer {token}"));
         let answer = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -121,7 +125,7 @@ async fn a_bad_proof_does_not_use_the_token_up() {
 async fn two_verifiers_do_not_use_up_each_others_tokens() {
     let bench = once(16).await;
     let other = verifier_of(&bench.issuer, &bench.clock, |verifier| verifier.one_time(16)).await;
-    let token = bench.token().sign(TestKey::es256());
+    let token = bench.token().sign_with(TestKey::es256());
     assert_eq!(bench.verify(&token).await, "accepted");
     assert_eq!(crate::reason(other.verify(&token).await), "accepted");
 }
