@@ -31,7 +31,8 @@ pub struct VerifierBuilder {
     leeway: Duration,
     max_lifetime: Option<Duration>,
     timing: Option<Timing>,
-    clock: Arc<dyn Clock>,
+    /// Without one, the system's.
+    clock: Option<Arc<dyn Clock>>,
     pub(crate) answers: Answers,
     one_time: Option<usize>,
     #[cfg(feature = "dpop")]
@@ -48,7 +49,7 @@ impl VerifierBuilder {
             leeway: Duration::from_secs(30),
             max_lifetime: None,
             timing: None,
-            clock: Arc::new(SystemClock::new()),
+            clock: None,
             answers: Answers::default(),
             one_time: None,
             #[cfg(feature = "dpop")]
@@ -93,7 +94,7 @@ impl VerifierBuilder {
 
     /// Another clock than the system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = Some(clock);
         self
     }
 
@@ -173,7 +174,7 @@ impl VerifierBuilder {
             leeway: self.leeway,
             max_lifetime: self.max_lifetime,
             timing: self.timing,
-            clock: &self.clock,
+            clock: self.clock.as_ref(),
         };
         let mut issuers: Vec<Trusted> = Vec::new();
         for issuer in self.issuers {
@@ -190,7 +191,7 @@ impl VerifierBuilder {
         Ok(Verifier::new(Inner {
             issuers: issuers.into(),
             audience: self.audience.into(),
-            clock: self.clock,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             leeway: self.leeway,
             answers: Arc::new(self.answers),
             places: self.places,

@@ -9,6 +9,7 @@
 //! - [`serve_browsers`]: tokens in cookies
 //! - [`look_up_users`]: from a principal to a user of your own
 //! - [`test_handlers`]: without cryptography
+//! - [`test_your_service`]: every forged token, every fault of an issuer, in one process
 //! - [`answer_your_own_way`]: other bodies, other words
 //! - [`outages`]: what happens while the issuer is away
 //! - [`defaults`]: every number, and why
@@ -33,6 +34,8 @@ pub mod serve_browsers {}
 pub mod look_up_users {}
 #[doc = include_str!("../docs/test_handlers.md")]
 pub mod test_handlers {}
+#[doc = include_str!("../docs/test_your_service.md")]
+pub mod test_your_service {}
 #[doc = include_str!("../docs/answer_your_own_way.md")]
 pub mod answer_your_own_way {}
 #[doc = include_str!("../docs/outages.md")]

@@ -43,7 +43,8 @@ pub(crate) struct Common<'b> {
     pub(crate) leeway: Duration,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) timing: Option<Timing>,
-    pub(crate) clock: &'b Arc<dyn Clock>,
+    /// A clock of its own also keeps the key sets apart from those of other verifiers.
+    pub(crate) clock: Option<&'b Arc<dyn Clock>>,
 }
 
 impl TrustedIssuer {
@@ -101,7 +102,11 @@ impl TrustedIssuer {
                     Some(timing) => builder.timing(timing),
                     None => builder,
                 };
-                builder.clock(Arc::clone(common.clock)).build()?
+                let builder = match common.clock {
+                    Some(clock) => builder.clock(Arc::clone(clock)),
+                    None => builder,
+                };
+                builder.build()?
             }
         };
         let profile = Profile {

@@ -13,8 +13,8 @@ mod header;
 mod jsonwebtoken_traps;
 mod jwk_set;
 mod payload;
-mod rfc;
 mod proof;
+mod rfc;
 mod signature;
 
 /// A payload that may be any object.

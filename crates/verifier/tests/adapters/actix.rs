@@ -113,7 +113,7 @@ async fn actix_answers_in_the_same_bytes_as_axum() {
 async fn actix_answers_503_without_keys() {
     let bench = Bench::new().await;
     bench.issuer.fault(Fault::StatusWithRetryAfter(503, 7));
-    let cold = Verifier::builder(bench.issuer.url(), ORDERS).build().unwrap();
+    let cold = bench.cold();
     for path in ["/whoami", "/open"] {
         let answer = ask(&cold, path, &[("authorization", &bench.bearer())]).await;
         assert_eq!((answer.status, answer.challenge()), (503, ""));

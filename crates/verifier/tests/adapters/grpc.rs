@@ -116,7 +116,7 @@ async fn refusals_have_status_codes_and_a_challenge() {
 async fn without_keys_a_service_of_grpc_is_unavailable() {
     let bench = Bench::new().await;
     bench.issuer.fault(Fault::StatusWithRetryAfter(503, 7));
-    let cold = Verifier::builder(bench.issuer.url(), ORDERS).build().unwrap();
+    let cold = bench.cold();
     let fleet = Fleet::start(&cold).await;
     let (code, message, challenge, retry_after) = fleet.refusal("", &[&bench.bearer()]).await;
     assert_eq!((code, challenge.as_str()), (Code::Unavailable, ""));

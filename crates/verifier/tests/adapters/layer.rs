@@ -173,7 +173,7 @@ async fn what_the_layer_has_verified_is_not_verified_again() {
 async fn without_keys_a_layer_answers_503() {
     let bench = Bench::new().await;
     bench.issuer.fault(Fault::StatusWithRetryAfter(503, 7));
-    let cold = Verifier::builder(bench.issuer.url(), ORDERS).build().unwrap();
+    let cold = bench.cold();
     let answer =
         crate::get(&guarded(&cold, &Arc::default()), "/orders", &[("authorization", &bench.bearer())]).await;
     assert_eq!((answer.status, answer.challenge()), (503, ""));

@@ -57,6 +57,12 @@ impl Bench {
         Self { issuer, verifier }
     }
 
+    /// Another verifier, whose keys come from elsewhere: it does not share those that are held already.
+    fn cold(&self) -> Verifier {
+        let builder = Verifier::builder(self.issuer.url(), ORDERS).jwks_url(&self.issuer.jwks_url());
+        builder.build().unwrap()
+    }
+
     /// A good token with the scope `orders:read`, in the making.
     fn token(&self) -> TestToken {
         self.issuer.token(ORDERS).scope("orders:read")
