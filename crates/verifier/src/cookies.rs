@@ -161,5 +161,8 @@ fn set_cookie(name: &str, value: &str, max_age: Duration, script: bool) -> Heade
     let max_age = cookie::time::Duration::try_from(max_age).unwrap_or(cookie::time::Duration::MAX);
     let cookie = Cookie::build((name, value)).path("/").secure(true).same_site(SameSite::Lax);
     let cookie = cookie.http_only(!script).max_age(max_age).build().to_string();
-    HeaderValue::try_from(cookie).expect("names and values were checked to be visible ASCII")
+    let mut value = HeaderValue::try_from(cookie).expect("names and values were checked to be visible ASCII");
+    // No log and no table of HPACK shall keep what only the browser may know.
+    value.set_sensitive(!script);
+    value
 }

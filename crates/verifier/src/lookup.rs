@@ -8,8 +8,8 @@ use tracing::{error, info};
 
 use crate::{Principal, Refusal, Rejection, TokenFault, Verifier};
 
-type Found<U> = Result<Option<U>, Box<dyn Error + Send + Sync>>;
-type LookUp<U> = dyn Fn(Principal) -> Pin<Box<dyn Future<Output = Found<U>> + Send>> + Send + Sync;
+type LookedUp<U> = Result<Option<U>, Box<dyn Error + Send + Sync>>;
+type LookUp<U> = dyn Fn(Principal) -> Pin<Box<dyn Future<Output = LookedUp<U>> + Send>> + Send + Sync;
 
 /// When a caller whose user could not be looked up may ask again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ impl Verifier {
         F: Future<Output = Result<Option<U>, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let look_up = Arc::new(move |principal| -> Pin<Box<dyn Future<Output = Found<U>> + Send>> {
+        let look_up = Arc::new(move |principal| -> Pin<Box<dyn Future<Output = LookedUp<U>> + Send>> {
             let user = look_up(principal);
             Box::pin(async move { user.await.map_err(Into::into) })
         });

@@ -1,11 +1,11 @@
 use actix_web::{
-    App, HttpResponse, ResponseError,
+    App, HttpResponse, HttpServer, ResponseError,
     dev::ServiceResponse,
     test::{TestRequest, call_service, init_service},
     web::{self, Data},
 };
 use axum::routing::get;
-use claviger_testkit::{Fault, TestKey};
+use claviger_testkit::{Fault, TestKey, assert_rejects_all_at};
 use claviger_verifier::{
     Authorized, MaybePrincipal, Principal, Refusal, Requirement, Verifier, VerifierBuilder,
 };
@@ -109,6 +109,28 @@ async fn actix_answers_in_the_same_bytes_as_axum() {
     same(|builder| builder.answer_with(own_answer)).await;
 }
 
+// S-13
+#[tokio::test]
+async fn no_forgery_passes_a_server_of_actix() {
+    let bench = Bench::new().await;
+    let (verifier, (told, heard)) = (bench.verifier.clone(), tokio::sync::oneshot::channel());
+    // A server of actix wants a runtime of its own kind.
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let app = move || App::new().app_data(verifier.clone()).route("/whoami", web::get().to(whoami));
+            let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+            let address = server.addrs()[0];
+            let server = server.run();
+            told.send((address, server.handle())).unwrap();
+            server.await
+        })
+    });
+    let (address, server) = heard.await.unwrap();
+    assert_rejects_all_at(&format!("http://{address}/whoami"), &bench.token()).await;
+    server.stop(false).await;
+    thread.join().unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn actix_answers_503_without_keys() {
     let bench = Bench::new().await;
@@ -118,6 +140,23 @@ async fn actix_answers_503_without_keys() {
         let answer = ask(&cold, path, &[("authorization", &bench.bearer())]).await;
         assert_eq!((answer.status, answer.challenge()), (503, ""));
         assert!((1..=60).contains(&answer.header("retry-after").parse::<u32>().unwrap()));
+    }
+}
+
+/// An extractor after which the key of the token is dead.
+struct Kill;
+
+impl actix_web::FromRequest for Kill {
+    type Error = actix_web::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
+
+    fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let verifier = request.app_data::<Data<Verifier>>().unwrap();
+            verifier.keys().deny_kid(TestKey::es256_other().kid()).unwrap();
+            Ok(Self)
+        })
     }
 }
 
@@ -133,20 +172,6 @@ async fn extractors_of_one_request_verify_once() {
     assert_eq!(bench.issuer.fetches(), before + 1);
 
     // A key that dies after the first extractor shows whether the second one looks again.
-    struct Kill;
-    impl actix_web::FromRequest for Kill {
-        type Error = actix_web::Error;
-        type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
-
-        fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-            let request = request.clone();
-            Box::pin(async move {
-                let verifier = request.app_data::<Data<Verifier>>().unwrap();
-                verifier.keys().deny_kid(TestKey::es256_other().kid()).unwrap();
-                Ok(Self)
-            })
-        }
-    }
     let handler = async |_: Principal, _: Kill, caller: Principal| caller.sub().to_owned();
     let shared = Data::new(bench.verifier.clone());
     let app = init_service(App::new().app_data(shared).route("/", web::get().to(handler))).await;

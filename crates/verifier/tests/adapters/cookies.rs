@@ -65,7 +65,6 @@ async fn a_token_in_a_cookie_is_taken_where_nothing_is_changed() {
     service.check("POST", &[("authorization", "Bearer {token}")], IN).await;
 }
 
-// S-95
 #[tokio::test]
 async fn who_changes_anything_repeats_what_only_the_own_site_can_read() {
     let service = Service::new().await;
@@ -133,6 +132,7 @@ async fn what_is_set_comes_back_and_is_cleared() {
     let service = Service::new().await;
     let cookies = Cookies::default();
     let [token, csrf] = cookies.set(&service.token, CSRF, Duration::from_mins(5)).unwrap();
+    assert!(token.is_sensitive() && !csrf.is_sensitive());
     let attributes = "SameSite=Lax; Secure; Path=/; Max-Age=300";
     assert_eq!(token, format!("__Host-access_token={}; HttpOnly; {attributes}", service.token));
     assert_eq!(csrf, format!("__Host-csrf_token={CSRF}; {attributes}"));

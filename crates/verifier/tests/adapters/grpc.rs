@@ -1,5 +1,5 @@
 use claviger_testkit::Fault;
-use claviger_verifier::{Verifier, authorized, principal_of};
+use claviger_verifier::{Principal, Verifier, authorized, principal_of};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{
     Code, Request, Response, Status,
@@ -29,7 +29,7 @@ impl Health for Mirror {
         if request.get_ref().service == "write" {
             authorized::<OrdersWrite>(request.extensions())?;
         }
-        let caller = principal_of(request.extensions()).map(|principal| principal.sub());
+        let caller = principal_of(request.extensions()).map(Principal::sub);
         let known = caller == Some(&request.get_ref().service);
         let status = if known { ServingStatus::Serving } else { ServingStatus::NotServing };
         Ok(Response::new(HealthCheckResponse { status: status.into() }))

@@ -12,7 +12,7 @@ use axum::{
     body::Body,
     routing::{get, post},
 };
-use claviger_testkit::{Fault, TestKey};
+use claviger_testkit::{Fault, TestKey, assert_rejects_all};
 use claviger_verifier::{Principal, Requirement, Verifier, authorized, principal_of};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
@@ -77,6 +77,13 @@ async fn a_layer_answers_in_the_same_words_as_an_extractor() {
         assert_eq!(answer, crate::get(&extracted, "/orders", headers).await);
         assert!(answer.challenge().ends_with(r#", resource_metadata="https://orders.fleet.test/meta""#));
     }
+}
+
+// S-13
+#[tokio::test]
+async fn no_forgery_passes_a_layer() {
+    let bench = Bench::new().await;
+    assert_rejects_all(guarded(&bench.verifier, &Arc::default()), &bench.token(), "/orders").await;
 }
 
 #[tokio::test]

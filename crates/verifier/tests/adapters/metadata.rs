@@ -1,6 +1,6 @@
 use axum::{Router, routing::get};
 use claviger_testkit::TestIssuer;
-use claviger_verifier::{Principal, Verifier, resource_metadata};
+use claviger_verifier::{Principal, ResourceMetadata, Verifier, resource_metadata};
 use serde_json::{Value, json};
 
 use crate::{Bench, ORDERS};
@@ -45,12 +45,24 @@ async fn the_path_of_the_service_follows_the_well_known_one() {
     assert_eq!(crate::get(&app, &format!("{WELL_KNOWN}/anything"), &[]).await.status, 404);
 }
 
+#[cfg(feature = "dpop")]
+#[tokio::test]
+async fn the_metadata_says_that_tokens_may_be_bound() {
+    let verifier = Verifier::builder("https://id.fleet.test", ORDERS);
+    let verifier = verifier.dpop(claviger_verifier::Dpop::at(ORDERS)).build().unwrap();
+    let app = resource_metadata(&verifier).router().unwrap();
+    assert_eq!(
+        document(&app, WELL_KNOWN).await["dpop_signing_alg_values_supported"],
+        json!(["ES256", "RS256"])
+    );
+}
+
 #[tokio::test]
 async fn metadata_that_nobody_could_use_is_told_at_start() {
     let check = |audience: &str, resource: Option<&str>, scope, expected: &str| {
         let verifier = verifier_of(audience);
         let metadata = resource_metadata(&verifier).scopes([scope]);
-        let metadata = resource.into_iter().fold(metadata, |metadata, url| metadata.resource(url));
+        let metadata = resource.into_iter().fold(metadata, ResourceMetadata::resource);
         let error = metadata.router().unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     };
