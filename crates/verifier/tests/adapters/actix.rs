@@ -7,7 +7,7 @@ use actix_web::{
 use axum::routing::get;
 use claviger_testkit::{Fault, TestKey, assert_rejects_all_at};
 use claviger_verifier::{
-    Authorized, MaybePrincipal, Principal, Refusal, Requirement, Verifier, VerifierBuilder,
+    Authorized, MaybePrincipal, Principal, Refusal, Rejection, Requirement, Verifier, VerifierBuilder,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -162,20 +162,21 @@ impl actix_web::FromRequest for Kill {
 
 #[tokio::test]
 async fn extractors_of_one_request_verify_once() {
-    // The key is not held when they begin, so that all of them have to wait.
-    let bench = Bench::new().await;
+    // The key is not held when they begin, so that all of them have to wait for it, and the token has one use.
+    let bench = Bench::with(|builder| builder.one_time(16)).await;
     bench.issuer.set_keys(&[TestKey::es256_other()]);
-    let before = bench.issuer.fetches();
-    let token = format!("Bearer {}", bench.token().claim("tenant", "acme").sign_with(TestKey::es256_other()));
-    let answer = ask(&bench.verifier, "/orders", &[("authorization", &token)]).await;
+    let token =
+        || format!("Bearer {}", bench.token().claim("tenant", "acme").sign_with(TestKey::es256_other()));
+    let once = token();
+    let answer = ask(&bench.verifier, "/orders", &[("authorization", &once)]).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "client:test-client test-client acme"));
-    assert_eq!(bench.issuer.fetches(), before + 1);
+    assert_eq!(ask(&bench.verifier, "/orders", &[("authorization", &once)]).await.status, 401);
 
     // A key that dies after the first extractor shows whether the second one looks again.
     let handler = async |_: Principal, _: Kill, caller: Principal| caller.sub().to_owned();
     let shared = Data::new(bench.verifier.clone());
     let app = init_service(App::new().app_data(shared).route("/", web::get().to(handler))).await;
-    let request = || TestRequest::get().insert_header(("authorization", token.as_str())).to_request();
+    let request = || TestRequest::get().insert_header(("authorization", token())).to_request();
     assert_eq!(call_service(&app, request()).await.status().as_u16(), 200);
     assert_eq!(call_service(&app, request()).await.status().as_u16(), 401);
 }
@@ -191,5 +192,25 @@ async fn an_app_without_a_verifier_says_so() {
 fn a_refusal_is_an_error_of_actix() {
     let response: HttpResponse = Refusal::NoToken.error_response();
     assert_eq!(response.status(), Refusal::NoToken.status_code());
+    assert_eq!(response.status(), Rejection::from(Refusal::NoToken).status_code());
     assert_eq!(response.headers().get("www-authenticate").unwrap(), r#"Bearer realm="service""#);
+}
+
+// S-16
+#[cfg(feature = "mtls")]
+#[tokio::test]
+async fn a_certificate_is_found_where_actix_keeps_it() {
+    use actix_web::HttpMessage;
+    use claviger_verifier::ClientCertificate;
+
+    let bench = Bench::new().await;
+    let [own, other] = [&b"own"[..], b"other"].map(ClientCertificate::from_der);
+    let token = bench.token().claim("cnf", serde_json::json!({ "x5t#S256": own.thumbprint() }));
+    let app = App::new().app_data(bench.verifier.clone()).route("/", web::get().to(whoami));
+    let app = init_service(app).await;
+    for (certificate, status) in [(Some(own), 200), (Some(other), 401), (None, 401)] {
+        let request = TestRequest::get().insert_header(("authorization", bearer(&token))).to_request();
+        certificate.map(|certificate| request.extensions_mut().insert(certificate));
+        assert_eq!(call_service(&app, request).await.status().as_u16(), status);
+    }
 }

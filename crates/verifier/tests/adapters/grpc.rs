@@ -1,5 +1,5 @@
 use claviger_testkit::Fault;
-use claviger_verifier::{Principal, Verifier, authorized, principal_of};
+use claviger_verifier::{Principal, Refusal, Verifier, authorized, principal_of};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{
     Code, Request, Response, Status,
@@ -173,4 +173,29 @@ async fn one_service_of_a_server_may_be_guarded_alone() {
         http::Request::post("/grpc.health.v1.Health/Check").body(tonic::body::Body::empty()).unwrap();
     let response = tower::ServiceExt::oneshot(routes, request).await.unwrap();
     assert_eq!(response.headers()["grpc-status"], "16");
+}
+
+#[tokio::test]
+async fn statuses_of_http_have_their_codes() {
+    for (status, code) in [
+        (400, Code::Unauthenticated),
+        (401, Code::Unauthenticated),
+        (403, Code::PermissionDenied),
+        (404, Code::Unimplemented),
+        (429, Code::Unavailable),
+        (500, Code::Unknown),
+        (502, Code::Unavailable),
+        (503, Code::Unavailable),
+        (504, Code::Unavailable),
+    ] {
+        let verifier =
+            Verifier::builder("https://id.fleet.test", ORDERS).answer_with(move |_, mut answer| {
+                *answer.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                answer
+            });
+        let refused = verifier.build().unwrap().refuse(Refusal::CrossSite);
+        let status = Status::from(refused);
+        assert_eq!((status.code(), status.metadata().len()), (code, 0));
+    }
+    assert_eq!(Status::from(Refusal::NoToken).code(), Code::Unauthenticated);
 }

@@ -13,7 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use claviger_testkit::{Fault, TestKey, assert_rejects_all};
-use claviger_verifier::{Principal, Requirement, Verifier, authorized, principal_of};
+use claviger_verifier::{Principal, Refusal, Requirement, Verifier, authorized, principal_of};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -241,4 +241,15 @@ async fn bodies_pass_untouched() {
     let app = Router::new().route("/", post(async |body: String| body)).layer(bench.verifier.layer());
     let request = Request::post("/").header("authorization", bench.bearer()).body(Body::from("three apples"));
     assert_eq!(ask(&app, request.unwrap()).await.body, "three apples");
+}
+
+#[tokio::test]
+async fn what_stands_before_a_service_can_be_looked_at() {
+    let bench = Bench::new().await;
+    let layer = bench.verifier.layer().require::<OrdersRead>().require_that(Requirement::Role("clerk"));
+    let shown = format!("{layer:?}");
+    assert!(shown.contains("Type(..)") && shown.contains("Role(\"clerk\")"), "{shown}");
+
+    let refused = bench.verifier.refuse(Refusal::NoToken);
+    assert_eq!((refused.to_string().as_str(), refused.into_refusal()), ("no access token", Refusal::NoToken));
 }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use axum::{Router, extract::FromRef, routing::get};
 use claviger_verifier::{Authorized, CurrentUser, Users};
 
-use crate::{Bench, OrdersRead, bearer, own_answer};
+use crate::{Bench, ORDERS, OrdersRead, bearer, own_answer};
 
 /// A user of the service.
 #[derive(Debug, Clone)]
@@ -97,4 +97,5 @@ async fn it_may_be_a_part_of_the_state() {
     let alice = bearer(&bench.token().sub("user:alice"));
     assert_eq!(crate::get(&app, "/me", &[("authorization", &alice)]).await.body, "Alice");
     assert_eq!(crate::get(&app, "/me", &[]).await.body, "no: no_token");
+    assert!(format!("{:?}", users(&bench)).contains(ORDERS));
 }
