@@ -31,6 +31,8 @@ pub(crate) fn run(sample: usize, seed: u64, package: Option<&str>) -> anyhow::Re
         tests.arg("--re").arg(format!("^{}$", escaped(mutant)));
     }
     let status = tests.status().context("cargo mutants")?;
+    // The copy that was changed has a new path each time, so nothing of its own is of use to the next run.
+    drop(fs::remove_dir_all(output.join("build/debug/incremental")));
     // 2 and 3 are survivors and time-outs; anything else but 0 is a run that proves nothing.
     ensure!(matches!(status.code(), Some(0 | 2 | 3)), "cargo mutants itself failed: {status}");
     report(&output.join("mutants.out"), &drawn)
