@@ -224,15 +224,23 @@ impl Service<Request<Body>> for Strict {
     }
 }
 
-#[tokio::test]
-async fn the_service_that_was_ready_is_the_one_that_is_called() {
-    let bench = Bench::new().await;
-    let mut service = bench.verifier.layer().layer(Strict::default());
+async fn call_twice(
+    bench: &Bench,
+    mut service: impl Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+) {
     for _ in 0..2 {
         let request = Request::get("/").header("authorization", bench.bearer()).body(Body::empty()).unwrap();
         let response = service.ready().await.unwrap().call(request).await.unwrap();
         assert_eq!(Answer::of(response).await.body, "in");
     }
+}
+
+#[tokio::test]
+async fn the_service_that_was_ready_is_the_one_that_is_called() {
+    let bench = Bench::new().await;
+    call_twice(&bench, bench.verifier.layer().layer(Strict::default())).await;
+    #[cfg(feature = "tonic")]
+    call_twice(&bench, bench.verifier.layer().grpc().layer(Strict::default())).await;
 }
 
 #[tokio::test]
