@@ -9,8 +9,8 @@ use std::{
 use claviger_jose::{JwkSet, NumericDate, base64url};
 use claviger_testkit::{TestClock, TestKey};
 use claviger_verifier::{Dpop, JwksClient, Principal, Refusal, Verifier};
-use http::{HeaderValue, Request, header::AUTHORIZATION, request::Parts};
 use hmac_sha256::Hash;
+use http::{HeaderValue, Request, header::AUTHORIZATION, request::Parts};
 use serde_json::{Value, json};
 
 use crate::signed::sign;
@@ -26,7 +26,11 @@ const MAX_AGE: u64 = 60;
 static KEYS: LazyLock<JwksClient> = LazyLock::new(|| {
     let set = json!({ "keys": [TestKey::rs256().jwk()] }).to_string();
     let set = JwkSet::parse(set.as_bytes()).expect("the embedded key is acceptable");
-    JwksClient::builder(ISSUER).fixed_set(&set).clock(clock()).build().expect("a fixed set needs nothing else")
+    JwksClient::builder(ISSUER)
+        .fixed_set(&set)
+        .clock(clock())
+        .build()
+        .expect("a fixed set needs nothing else")
 });
 
 /// A good token, bound to the key of the caller.
