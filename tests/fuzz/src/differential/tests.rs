@@ -100,7 +100,7 @@ fn every_reason_to_be_laxer_is_one_that_occurs() {
 fn no_forgery_is_accepted_here_that_can_be_known_without_a_policy() {
     let issuer = TestIssuer::without_socket("https://id.fleet.test");
     let good = issuer.token("https://orders.fleet.test");
-    assert_eq!(judge(TestKey::es256(), false, &good.clone().sign(TestKey::es256())), Judgement::Accepted);
+    assert_eq!(judge(TestKey::es256(), false, &good.sign_with(TestKey::es256())), Judgement::Accepted);
     for tamper in Tamper::all() {
         let token = tamper.apply(&good);
         let judgements = [TestKey::es256(), TestKey::rs256()].map(|key| judge(key, false, &token));
