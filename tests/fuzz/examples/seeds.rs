@@ -3,7 +3,7 @@
 
 use std::{fs, io, path::Path};
 
-use claviger_fuzz::dpop::{good_claims, good_header};
+use claviger_fuzz::dpop as proof;
 use claviger_jose::base64url;
 use claviger_testkit::{Attack, Tamper, TestIssuer, TestKey};
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ fn claims() -> Seeds {
 
 /// A part of a proof behind the number of the part.
 fn dpop() -> Seeds {
-    let (header, claims) = (good_header(), good_claims());
+    let (header, claims) = (proof::good_header(), proof::good_claims());
     let text = TestKey::es256().jws(&header, &claims.to_string());
     let parts = [
         ("text", 0, text),
