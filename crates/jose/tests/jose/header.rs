@@ -130,6 +130,8 @@ fn a_token_says_of_what_kind_it_is() {
         "application/JWT",
         "application/application/at+jwt",
         "text/at+jwt",
+        "applicatiom/at+jwt",
+        "audio/vnd.a;at+jwt",
         "/at+jwt",
         "id+jwt",
         "logout+jwt",

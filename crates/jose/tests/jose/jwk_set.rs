@@ -1,7 +1,7 @@
 //! Which keys of a set are used, which are passed over, and which sets are refused as a whole.
 
 use aws_lc_rs::digest;
-use claviger_jose::{JwkSet, base64url};
+use claviger_jose::{Jwk, JwkSet, PublicKey, base64url};
 use claviger_testkit::TestKey;
 use serde_json::{Value, json};
 
@@ -90,6 +90,18 @@ fn a_kid_is_the_thumbprint() {
         nameless.as_object_mut().unwrap().remove("kid");
         check(&nameless, "skipped: Malformed");
     }
+}
+
+/// A second spelling of a key would be a second thumbprint of it.
+// S-26 S-38
+#[test]
+fn a_key_has_no_leading_zeros() {
+    let (n, e) = (vec![0xff; 256], vec![1, 0, 1]);
+    let padded = |bytes: &[u8]| [&[0], bytes].concat();
+    let made = |n: &[u8], e: &[u8]| Jwk::new(PublicKey::Rsa { n: n.to_vec(), e: e.to_vec() }).is_ok();
+    assert!(made(&n, &e));
+    assert!(!made(&padded(&n), &e));
+    assert!(!made(&n, &padded(&e)));
 }
 
 /// The example of RFC 7638 section 3.1, whose kid is a date.
