@@ -20,8 +20,8 @@ pub(crate) struct Dialect {
     pub(crate) untyped: bool,
     /// Whether keys have names that are no thumbprints, and claims are read by the names below.
     pub(crate) foreign: bool,
-    /// Where the audience stands.
-    pub(crate) audience: &'static str,
+    /// Where the audience stands: the first of these that is there, and that one alone.
+    pub(crate) audience: &'static [&'static str],
     /// Where the client stands: the first of these that is there.
     pub(crate) client_id: &'static [&'static str],
     /// Where the token's name stands.
@@ -61,7 +61,7 @@ pub(crate) static HOUSE: Dialect = Dialect {
     typ: &[Typ::AtJwt],
     untyped: false,
     foreign: false,
-    audience: "aud",
+    audience: &["aud"],
     client_id: &["client_id"],
     jti: &["jti"],
     scope: &["scope"],
@@ -103,7 +103,8 @@ impl Dialect {
 
     /// `None` for a claim that is missing, empty or of another type, as in RFC 9068: `null` is no absence.
     fn translate(&self, mut claims: Map<String, Value>) -> Option<AccessTokenClaims<'static>> {
-        let aud = serde_json::from_value(claims.get(self.audience)?.clone()).ok()?;
+        let aud = self.audience.iter().find_map(|name| claims.get(*name))?;
+        let aud = serde_json::from_value(aud.clone()).ok()?;
         let sub: String = required(&mut claims, "sub")?;
         let client_id = named(&mut claims, self.client_id)?;
         Some(AccessTokenClaims {

@@ -48,11 +48,12 @@ static ENTRA_ID: Dialect = Dialect {
     ..RFC_9068
 };
 
-/// There is no `typ` and no `aud`: the client that a token was issued to is its audience as well.
+/// There is no `typ`. A token that was asked for a resource (RFC 8707) names it in `aud` and is for that service
+/// alone; without, the client that it was issued to is its audience as well.
 static COGNITO: Dialect = Dialect {
     typ: &[],
     untyped: true,
-    audience: "client_id",
+    audience: &["aud", "client_id"],
     roles: &[&[Named("cognito:groups")]],
     mark: Some(Mark::Is("token_use", "access")),
     ..RFC_9068
@@ -105,8 +106,10 @@ impl TrustedIssuer {
         Self::speaking(&ENTRA_ID, issuer)
     }
 
-    /// A user pool of Cognito: `https://cognito-idp.<region>.amazonaws.com/<pool>`. Its access tokens have no
-    /// `aud`; the audience is the client id of the app.
+    /// A user pool of Cognito: `https://cognito-idp.<region>.amazonaws.com/<pool>`. The audience is the resource
+    /// that apps ask for (RFC 8707), which stands in `aud`; where they ask for none, there is no `aud`, and the
+    /// audience is the client id of the app. A service that has both kinds of tokens trusts the pool under one
+    /// of the two names.
     pub fn cognito(issuer: &str) -> Self {
         Self::speaking(&COGNITO, issuer)
     }

@@ -202,10 +202,8 @@ async fn access_tokens_of_entra_id_are_taken_and_its_other_tokens_are_not() {
     assert_eq!(of_version_1.client_id(), "old");
 }
 
-// S-4 S-6
-#[tokio::test]
-async fn access_tokens_of_cognito_are_taken_and_its_other_tokens_are_not() {
-    let shape = Shape {
+fn cognito() -> Shape {
+    Shape {
         preset: TrustedIssuer::cognito,
         audience: "xxxxxxxxxxxxexample",
         kid: "1234example=",
@@ -215,8 +213,13 @@ async fn access_tokens_of_cognito_are_taken_and_its_other_tokens_are_not() {
             "version": 2, "client_id": "xxxxxxxxxxxxexample", "origin_jti": "aaaaaaaa-1", "token_use": "access",
             "scope": "phone openid profile", "jti": "aaaaaaaa-2", "username": "my-test-user",
         }),
-    };
-    let service = Service::trusting(shape).await;
+    }
+}
+
+// S-4 S-6
+#[tokio::test]
+async fn access_tokens_of_cognito_are_taken_and_its_other_tokens_are_not() {
+    let service = Service::trusting(cognito()).await;
     let expected = Expected {
         sub: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
         client_id: "xxxxxxxxxxxxexample",
@@ -225,6 +228,28 @@ async fn access_tokens_of_cognito_are_taken_and_its_other_tokens_are_not() {
         role: Some("testgroup"),
     };
     service.check_all(expected, json!({ "token_use": "id" })).await;
+}
+
+// S-6
+#[tokio::test]
+async fn a_token_of_cognito_that_names_a_resource_is_for_that_resource_alone() {
+    let mut shape = cognito();
+    shape.audience = "https://orders.fleet.test";
+    shape.claims["aud"] = shape.audience.into();
+    let service = Service::trusting(shape).await;
+    let principal = service.verify(json!({})).await.unwrap();
+    assert_eq!(principal.client_id(), "xxxxxxxxxxxxexample");
+    assert!(service.verify(json!({ "aud": ["https://orders.fleet.test"] })).await.is_ok());
+    service.check(json!({ "aud": null }), "wrong_audience").await;
+
+    // The service's name is the client's id: that counts only where nothing else is named.
+    let service = Service::trusting(cognito()).await;
+    for aud in [json!("https://billing.fleet.test"), json!(["https://billing.fleet.test"])] {
+        service.check(json!({ "aud": aud }), "wrong_audience").await;
+    }
+    for aud in [json!(7), json!(""), json!([]), json!({}), json!([null])] {
+        service.check(json!({ "aud": aud }), "malformed_claims").await;
+    }
 }
 
 // S-4 S-6
