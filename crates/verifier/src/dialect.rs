@@ -22,10 +22,13 @@ pub(crate) struct Dialect {
     pub(crate) foreign: bool,
     /// Where the audience stands: the first of these that is there, and that one alone.
     pub(crate) audience: &'static [&'static str],
-    /// Where the client stands: the first of these that is there.
+    /// Where the client stands: the first of these that is there. One of them has to be: a subject is taken for
+    /// a client only where the issuer knows no clients, or a user who is called like one would pass for it.
     pub(crate) client_id: &'static [&'static str],
     /// Where the token's name stands.
     pub(crate) jti: &'static [&'static str],
+    /// Whether there are access tokens without a name.
+    pub(crate) nameless: bool,
     /// Where the scopes stand, as a list with spaces or an array.
     pub(crate) scope: &'static [&'static str],
     /// Where roles stand: paths of members.
@@ -64,6 +67,7 @@ pub(crate) static HOUSE: Dialect = Dialect {
     audience: &["aud"],
     client_id: &["client_id"],
     jti: &["jti"],
+    nameless: false,
     scope: &["scope"],
     roles: &[&[Named("roles")]],
     mark: None,
@@ -106,15 +110,22 @@ impl Dialect {
         let aud = self.audience.iter().find_map(|name| claims.get(*name))?;
         let aud = serde_json::from_value(aud.clone()).ok()?;
         let sub: String = required(&mut claims, "sub")?;
-        let client_id = named(&mut claims, self.client_id)?;
+        let client_id = match self.client_id {
+            [] => sub.clone(),
+            names => named(&mut claims, names)??,
+        };
+        let jti = named(&mut claims, self.jti)?;
+        if jti.is_none() && !self.nameless {
+            return None;
+        }
         Some(AccessTokenClaims {
             iss: Cow::Owned(required(&mut claims, "iss")?),
             aud,
             exp: required(&mut claims, "exp")?,
             iat: required(&mut claims, "iat")?,
             nbf: optional(&mut claims, "nbf")?,
-            jti: named(&mut claims, self.jti)?,
-            client_id: client_id.unwrap_or_else(|| sub.clone()),
+            jti,
+            client_id,
             sub: Some(sub).filter(|sub| !sub.is_empty())?,
             scope: match self.scope.iter().find_map(|name| claims.remove(*name)) {
                 Some(scope) => Some(scope_set(scope)?),

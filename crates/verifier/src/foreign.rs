@@ -30,11 +30,14 @@ static KEYCLOAK: Dialect = Dialect {
     ..RFC_9068
 };
 
-/// The audience alone tells them from ID tokens, whose audience is the client.
+/// The audience tells them from ID tokens, whose audience is the client; so does `azp` (`client_id` in the RFC 9068
+/// profile), which those do not have. A `jti` is only in the RFC 9068 profile.
 static AUTH0: Dialect = Dialect {
     typ: &[Typ::Jwt, Typ::AtJwt],
     client_id: &["azp", "client_id"],
+    nameless: true,
     roles: &[&[Named("permissions")], &[Named("roles")]],
+    mark: Some(Mark::Client),
     ..RFC_9068
 };
 
@@ -43,6 +46,7 @@ static ENTRA_ID: Dialect = Dialect {
     typ: &[Typ::Jwt, Typ::AtJwt],
     client_id: &["azp", "appid"],
     jti: &["uti"],
+    nameless: true,
     scope: &["scp"],
     mark: Some(Mark::Client),
     ..RFC_9068
@@ -75,6 +79,7 @@ static KUBERNETES: Dialect = Dialect {
     typ: &[],
     untyped: true,
     client_id: &[],
+    nameless: true,
     mark: Some(Mark::Present("kubernetes.io")),
     ..RFC_9068
 };

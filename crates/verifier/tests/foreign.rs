@@ -24,6 +24,10 @@ struct Expected {
     jti: Option<&'static str>,
     scope: Option<&'static str>,
     role: Option<&'static str>,
+    /// What becomes of a token that names no client, `None` if it is good.
+    clientless: Option<&'static str>,
+    /// The same for a token without a name.
+    nameless: Option<&'static str>,
 }
 
 struct Service {
@@ -80,6 +84,14 @@ impl Service {
         }
         assert!(principal.require(&Requirement::Role("nobody has this")).is_err());
 
+        // A user who is called like a client is not that client.
+        let clientless =
+            json!({ "sub": "billing", "azp": null, "appid": null, "cid": null, "client_id": null });
+        let verdict = self.verify(clientless).await.map(|principal| principal.client_id().to_owned());
+        assert_eq!(verdict, expected.clientless.map_or(Ok("billing".to_owned()), Err));
+        let nameless = self.verify(json!({ "jti": null, "uti": null })).await.map(drop);
+        assert_eq!(nameless, expected.nameless.map_or(Ok(()), Err));
+
         // S-4: its audience forced to be this service, an ID token is still none of ours.
         if !id_token.is_null() {
             self.check(id_token, "no_access_token").await;
@@ -133,6 +145,8 @@ async fn access_tokens_of_keycloak_are_taken_and_its_other_tokens_are_not() {
         jti: Some("onrtac:9b0bd2d6"),
         scope: Some("openid profile email"),
         role: Some("admin"),
+        clientless: Some("malformed_claims"),
+        nameless: Some("malformed_claims"),
     };
     service.check_all(expected, json!({ "typ": "ID" })).await;
     service.check(json!({ "typ": "Refresh" }), "no_access_token").await;
@@ -141,10 +155,8 @@ async fn access_tokens_of_keycloak_are_taken_and_its_other_tokens_are_not() {
     assert_eq!(principal.acr(), Some("1"));
 }
 
-// S-6
-#[tokio::test]
-async fn access_tokens_of_auth0_are_taken_and_its_other_tokens_are_not() {
-    let shape = Shape {
+fn auth0() -> Shape {
+    Shape {
         preset: TrustedIssuer::auth0,
         audience: "https://orders.fleet.test",
         kid: "NEM4OUQ5OTI0NzI3QkI4MDA4RTU0MEZCNEZDQTYzMTAzRUVGQTNFNA",
@@ -156,18 +168,72 @@ async fn access_tokens_of_auth0_are_taken_and_its_other_tokens_are_not() {
             "aud": ["https://orders.fleet.test", "https://tenant.eu.auth0.test/userinfo"],
             "azp": "my_client_id", "scope": "openid profile read:orders", "permissions": ["delete:orders"],
         }),
-    };
-    let service = Service::trusting(shape).await;
+    }
+}
+
+// S-6
+#[tokio::test]
+async fn access_tokens_of_auth0_are_taken_and_its_other_tokens_are_not() {
+    let service = Service::trusting(auth0()).await;
     let expected = Expected {
         sub: "auth0|5f7c8ec7c33c6c004bbafe82",
         client_id: "my_client_id",
         jti: None,
         scope: Some("openid profile read:orders"),
         role: Some("delete:orders"),
+        clientless: Some("no_access_token"),
+        nameless: None,
     };
     // An ID token's audience is the client: nothing else tells it apart, and nothing else is needed.
     service.check_all(expected, Value::Null).await;
     service.check(json!({ "aud": "my_client_id", "nonce": "n" }), "wrong_audience").await;
+    let of_profile_9068 =
+        json!({ "azp": null, "client_id": "my_client_id", "jti": "73WakrfVbNJBaAmhQtEeDv" });
+    let principal = service.verify(of_profile_9068).await.unwrap();
+    assert_eq!((principal.client_id(), principal.jti()), ("my_client_id", Some("73WakrfVbNJBaAmhQtEeDv")));
+}
+
+// S-4 S-6
+#[tokio::test]
+async fn an_id_token_of_auth0_is_refused_by_a_service_that_is_configured_with_the_client_s_name() {
+    let mut shape = auth0();
+    shape.audience = "my_client_id";
+    shape.claims["aud"] = shape.audience.into();
+    let service = Service::trusting(shape).await;
+    service
+        .check(json!({ "azp": null, "scope": null, "permissions": null, "nonce": "n" }), "no_access_token")
+        .await;
+}
+
+// S-4 S-6
+#[tokio::test]
+async fn access_tokens_of_rfc_9068_are_taken_under_keys_of_any_name() {
+    let shape = Shape {
+        preset: TrustedIssuer::rfc9068,
+        audience: "https://orders.fleet.test",
+        kid: "RjEwOwOA",
+        header: json!({ "alg": "RS256", "typ": "at+jwt", "kid": "RjEwOwOA" }),
+        claims: json!({
+            "sub": "5ba552d67", "aud": "https://orders.fleet.test", "jti": "dbe39bf3a3ba4238a513f51d6e1691c4",
+            "client_id": "s6BhdRkqt3", "scope": "openid profile reademail", "roles": ["clerk"],
+        }),
+    };
+    let service = Service::trusting(shape).await;
+    let expected = Expected {
+        sub: "5ba552d67",
+        client_id: "s6BhdRkqt3",
+        jti: Some("dbe39bf3a3ba4238a513f51d6e1691c4"),
+        scope: Some("openid profile reademail"),
+        role: Some("clerk"),
+        clientless: Some("malformed_claims"),
+        nameless: Some("malformed_claims"),
+    };
+    service.check_all(expected, Value::Null).await;
+    for name in ["client_id", "jti"] {
+        for value in [json!(""), json!(7), json!([])] {
+            service.check(json!({ name: value }), "malformed_claims").await;
+        }
+    }
 }
 
 // S-4 S-6
@@ -196,6 +262,8 @@ async fn access_tokens_of_entra_id_are_taken_and_its_other_tokens_are_not() {
         jti: Some("fqiBqXLPj0eQa82S-IYFAA"),
         scope: Some("access_as_user"),
         role: Some("Orders.Admin"),
+        clientless: Some("no_access_token"),
+        nameless: None,
     };
     service.check_all(expected, json!({ "azp": null, "azpacr": null, "scp": null, "nonce": "n" })).await;
     let of_version_1 = service.verify(json!({ "azp": null, "appid": "old", "ver": "1.0" })).await.unwrap();
@@ -226,6 +294,8 @@ async fn access_tokens_of_cognito_are_taken_and_its_other_tokens_are_not() {
         jti: Some("aaaaaaaa-2"),
         scope: Some("phone openid profile"),
         role: Some("testgroup"),
+        clientless: Some("malformed_claims"),
+        nameless: Some("malformed_claims"),
     };
     service.check_all(expected, json!({ "token_use": "id" })).await;
 }
@@ -273,6 +343,8 @@ async fn access_tokens_of_okta_are_taken_and_its_other_tokens_are_not() {
         jti: Some("AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE"),
         scope: Some("openid email"),
         role: Some("Everyone"),
+        clientless: Some("no_access_token"),
+        nameless: Some("malformed_claims"),
     };
     service.check_all(expected, json!({ "cid": null, "uid": null, "scp": null })).await;
     for scp in [json!([1]), json!({}), json!(["a b\""])] {
@@ -304,6 +376,8 @@ async fn access_tokens_of_kubernetes_are_taken_and_its_other_tokens_are_not() {
         jti: Some("ea28ed49-2e11-4280-9ec5-bc3d1d84661a"),
         scope: None,
         role: None,
+        clientless: None,
+        nameless: None,
     };
     service.check_all(expected, json!({ "kubernetes.io": null })).await;
     assert_eq!(service.verify(json!({ "jti": null })).await.unwrap().jti(), None);
