@@ -36,6 +36,9 @@ pub(crate) struct Dialect {
     /// A claim that only access tokens have, or have with this value: an ID token must not pass for one
     /// where the header does not tell them apart.
     pub(crate) mark: Option<Mark>,
+    /// A member of `cnf` that, with this value, only says what the others say. Any other one that nobody here
+    /// knows may bind the token in a way that nobody here can check.
+    pub(crate) cnf_remark: Option<(&'static str, &'static str)>,
     /// The longest lifetime that the issuer can be set to.
     pub(crate) max_lifetime: Duration,
 }
@@ -57,6 +60,8 @@ pub(crate) enum Mark {
     Client,
     /// The claim has this value.
     Is(&'static str, &'static str),
+    /// `typ` is the type of the access token: `Bearer`, or `DPoP` if it is bound to the key of a proof.
+    TokenType,
 }
 
 /// RFC 9068, and keys that are named by their thumbprints.
@@ -71,6 +76,7 @@ pub(crate) static HOUSE: Dialect = Dialect {
     scope: &["scope"],
     roles: &[&[Named("roles")]],
     mark: None,
+    cnf_remark: None,
     max_lifetime: Duration::from_hours(1),
 };
 
@@ -101,8 +107,24 @@ impl Dialect {
             Some(Mark::Present(name)) => claims.contains_key(name),
             Some(Mark::Client) => self.client_id.iter().any(|name| claims.contains_key(*name)),
             Some(Mark::Is(name, value)) => claims.get(name).and_then(Value::as_str) == Some(value),
+            Some(Mark::TokenType) => match claims.get("typ").and_then(Value::as_str) {
+                Some("Bearer") => true,
+                Some("DPoP") => {
+                    claims.get("cnf").and_then(|cnf| cnf.get("jkt")).is_some_and(Value::is_string)
+                }
+                _ => false,
+            },
         };
         if marked { Ok(()) } else { Err(TokenFault::NoAccessToken) }
+    }
+
+    fn pass_over_remark(&self, claims: &mut Map<String, Value>) {
+        if let Some((name, value)) = self.cnf_remark
+            && let Some(Value::Object(cnf)) = claims.get_mut("cnf")
+            && cnf.get(name).and_then(Value::as_str) == Some(value)
+        {
+            cnf.remove(name);
+        }
     }
 
     /// `None` for a claim that is missing, empty or of another type, as in RFC 9068: `null` is no absence.
@@ -110,6 +132,7 @@ impl Dialect {
         let aud = self.audience.iter().find_map(|name| claims.get(*name))?;
         let aud = serde_json::from_value(aud.clone()).ok()?;
         let sub: String = required(&mut claims, "sub")?;
+        self.pass_over_remark(&mut claims);
         let client_id = match self.client_id {
             [] => sub.clone(),
             names => named(&mut claims, names)??,

@@ -17,8 +17,8 @@ const DAY: Duration = Duration::from_hours(24);
 /// RFC 9068, with keys that are named as the issuer likes.
 static RFC_9068: Dialect = Dialect { foreign: true, max_lifetime: DAY, ..HOUSE };
 
-/// `typ` in the *payload* tells access tokens (`Bearer`) from `ID` and `Refresh`. Roles are those of the realm and
-/// those of the client that this service is.
+/// `typ` in the *payload* tells access tokens (`Bearer`, or `DPoP` if they are bound) from `ID` and `Refresh`. Roles
+/// are those of the realm and those of the client that this service is.
 static KEYCLOAK: Dialect = Dialect {
     typ: &[Typ::Jwt, Typ::AtJwt],
     client_id: &["azp", "client_id"],
@@ -26,7 +26,8 @@ static KEYCLOAK: Dialect = Dialect {
         &[Named("realm_access"), Named("roles")],
         &[Named("resource_access"), OfAudience, Named("roles")],
     ],
-    mark: Some(Mark::Is("typ", "Bearer")),
+    mark: Some(Mark::TokenType),
+    cnf_remark: Some(("kc-jkt-type", "DPoP")),
     ..RFC_9068
 };
 

@@ -4,9 +4,13 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use claviger_testkit::{TestIssuer, TestKey};
-use claviger_verifier::{Principal, Requirement, ScopeSet, TrustedIssuer, Verifier};
+use claviger_verifier::{Dpop, Principal, Refusal, Requirement, ScopeSet, TrustedIssuer, Verifier};
+use http::{Request, request::Parts};
 use serde_json::{Value, json};
+
+const ORDERS: &str = "https://orders.fleet.test";
 
 /// An issuer of others, and how a verifier speaks with it.
 struct Shape {
@@ -45,7 +49,8 @@ impl Service {
         key.as_object_mut().unwrap().remove("alg");
         key["x5c"] = json!(["MIIC"]);
         issuer.set_raw_jwks(json!({ "keys": [key] }).to_string());
-        let verifier = Verifier::builder((shape.preset)(issuer.url()), shape.audience).build().unwrap();
+        let builder = Verifier::builder((shape.preset)(issuer.url()), shape.audience).dpop(Dpop::at(ORDERS));
+        let verifier = builder.build().unwrap();
         assert!(verifier.ready_within(Duration::from_secs(10)).await);
         Self { issuer, verifier, shape }
     }
@@ -62,6 +67,24 @@ impl Service {
         }
         claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         TestKey::rs256().jws(&self.shape.header, &claims.to_string())
+    }
+
+    /// A request with this token and a good proof of its holder.
+    fn proven(&self, token: &str, holder: &TestKey) -> Parts {
+        let mut jwk = json!(holder.jwk());
+        for name in ["use", "alg", "kid"] {
+            jwk.as_object_mut().unwrap().remove(name);
+        }
+        let ath = digest::digest(&digest::SHA256, token.as_bytes());
+        let claims = json!({
+            "jti": fastrand::u64(..).to_string(), "htm": "GET", "htu": format!("{ORDERS}/orders"),
+            "iat": self.issuer.token("unused").claims()["iat"], "ath": claviger_jose::base64url::encode(ath.as_ref()),
+        });
+        let proof =
+            holder.jws(json!({ "typ": "dpop+jwt", "alg": holder.alg(), "jwk": jwk }), &claims.to_string());
+        let request =
+            Request::get("/orders").header("authorization", format!("DPoP {token}")).header("dpop", proof);
+        request.body(()).unwrap().into_parts().0
     }
 
     async fn verify(&self, changes: Value) -> Result<Principal, &'static str> {
@@ -122,10 +145,12 @@ impl Service {
     }
 }
 
-// S-4 S-6
-#[tokio::test]
-async fn access_tokens_of_keycloak_are_taken_and_its_other_tokens_are_not() {
-    let shape = Shape {
+fn reason(verdict: Result<Principal, Refusal>) -> &'static str {
+    verdict.map_or_else(|refusal| refusal.reason(), |_| "accepted")
+}
+
+fn keycloak() -> Shape {
+    Shape {
         preset: TrustedIssuer::keycloak,
         audience: "orders",
         kid: "FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE",
@@ -137,8 +162,13 @@ async fn access_tokens_of_keycloak_are_taken_and_its_other_tokens_are_not() {
             "resource_access": { "orders": { "roles": ["clerk"] }, "account": { "roles": ["manage-account"] } },
             "scope": "openid profile email", "email_verified": true, "preferred_username": "alice",
         }),
-    };
-    let service = Service::trusting(shape).await;
+    }
+}
+
+// S-4 S-6
+#[tokio::test]
+async fn access_tokens_of_keycloak_are_taken_and_its_other_tokens_are_not() {
+    let service = Service::trusting(keycloak()).await;
     let expected = Expected {
         sub: "f4aa5d2e-9a3b-4a4f-8e0c-1a8e7b0c6c1b",
         client_id: "shop-web",
@@ -153,6 +183,47 @@ async fn access_tokens_of_keycloak_are_taken_and_its_other_tokens_are_not() {
     let principal = service.verify(json!({})).await.unwrap();
     assert_eq!(principal.claim("preferred_username"), Some("alice".to_owned()));
     assert_eq!(principal.acr(), Some("1"));
+}
+
+// S-4 S-16
+#[tokio::test]
+async fn bound_tokens_of_keycloak_are_taken_with_a_proof_and_not_without() {
+    let service = Service::trusting(keycloak()).await;
+    let holder = TestKey::es256_other();
+    let check = async |typ: &str, cnf: Value, expected: [&str; 2]| {
+        let token = service.token(&json!({ "typ": typ, "cnf": cnf }));
+        let as_bearer = reason(service.verifier.verify(&token).await);
+        let with_proof = reason(service.verifier.authenticate(&service.proven(&token, holder)).await);
+        assert_eq!([as_bearer, with_proof], expected, "{typ} {cnf}");
+    };
+    let jkt = holder.kid();
+    let bound = ["sender_constrained", "accepted"];
+    check("DPoP", json!({ "jkt": jkt, "kc-jkt-type": "DPoP" }), bound).await;
+    check("DPoP", json!({ "jkt": jkt }), bound).await;
+    check("Bearer", json!({ "jkt": jkt, "kc-jkt-type": "DPoP" }), bound).await;
+
+    let to_another = ["sender_constrained", "proof_other_token"];
+    check("DPoP", json!({ "jkt": TestKey::es256().kid(), "kc-jkt-type": "DPoP" }), to_another).await;
+    // What nobody here knows may bind it to something else.
+    for remark in [json!("another"), json!(true), json!(["DPoP"]), json!({})] {
+        check("DPoP", json!({ "jkt": jkt, "kc-jkt-type": remark }), ["sender_constrained"; 2]).await;
+    }
+    check("DPoP", json!({ "jkt": jkt, "kc-jkt-type": "DPoP", "kid": "a" }), ["sender_constrained"; 2]).await;
+    check("Bearer", json!({ "kc-jkt-type": "DPoP" }), ["sender_constrained"; 2]).await;
+    for unbound in [Value::Null, json!({}), json!({ "kc-jkt-type": "DPoP" }), json!({ "jkt": 7 }), json!("a")]
+    {
+        check("DPoP", unbound, ["no_access_token"; 2]).await;
+    }
+    for typ in ["ID", "Refresh", "dpop", "bearer"] {
+        check(typ, json!({ "jkt": jkt, "kc-jkt-type": "DPoP" }), ["no_access_token"; 2]).await;
+    }
+
+    // Of others the member is as unknown as any.
+    let service = Service::trusting(auth0()).await;
+    let cnf = json!({ "jkt": jkt, "kc-jkt-type": "DPoP" });
+    let token = service.token(&json!({ "cnf": cnf }));
+    let verdict = service.verifier.authenticate(&service.proven(&token, holder)).await;
+    assert_eq!(reason(verdict), "sender_constrained");
 }
 
 fn auth0() -> Shape {
