@@ -5,7 +5,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use claviger_jose::{HeaderRules, JwsError, Typ, VerifiedPayload};
-use claviger_oauth::{AccessTokenClaims, ScopeSet};
+use claviger_oauth::{AccessTokenClaims, Scope, ScopeSet};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -184,14 +184,19 @@ fn named(claims: &mut Map<String, Value>, names: &[&str]) -> Option<Option<Strin
     }
 }
 
-/// A list with spaces, or an array of scopes. A name that is no scope of RFC 6749 makes the claim malformed.
+/// A list with spaces, or an array of scopes. A name that is no scope of RFC 6749 makes the claim malformed: one with
+/// a space in it would grant two others.
 fn scope_set(value: Value) -> Option<ScopeSet> {
     match value {
         Value::String(text) => text.parse().ok(),
         Value::Array(scopes) => {
-            let scopes: Option<Vec<&str>> = scopes.iter().map(Value::as_str).collect();
+            let scopes: Option<Vec<&str>> = scopes.iter().map(one_scope).collect();
             scopes?.join(" ").parse().ok()
         }
         _ => None,
     }
+}
+
+fn one_scope(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| text.parse::<Scope>().is_ok())
 }

@@ -393,10 +393,8 @@ async fn a_token_of_cognito_that_names_a_resource_is_for_that_resource_alone() {
     }
 }
 
-// S-4 S-6
-#[tokio::test]
-async fn access_tokens_of_okta_are_taken_and_its_other_tokens_are_not() {
-    let shape = Shape {
+fn okta() -> Shape {
+    Shape {
         preset: TrustedIssuer::okta,
         audience: "api://default",
         kid: "45js03w0djwedsw",
@@ -406,8 +404,13 @@ async fn access_tokens_of_okta_are_taken_and_its_other_tokens_are_not() {
             "sub": "alice@fleet.test", "cid": "nmdP1fcyvdVO11AL7ECm", "uid": "00ujmkLgagxeRrAg20g3",
             "scp": ["openid", "email"], "groups": ["ABC123", "Everyone"],
         }),
-    };
-    let service = Service::trusting(shape).await;
+    }
+}
+
+// S-4 S-6
+#[tokio::test]
+async fn access_tokens_of_okta_are_taken_and_its_other_tokens_are_not() {
+    let service = Service::trusting(okta()).await;
     let expected = Expected {
         sub: "alice@fleet.test",
         client_id: "nmdP1fcyvdVO11AL7ECm",
@@ -418,9 +421,44 @@ async fn access_tokens_of_okta_are_taken_and_its_other_tokens_are_not() {
         nameless: Some("malformed_claims"),
     };
     service.check_all(expected, json!({ "cid": null, "uid": null, "scp": null })).await;
-    for scp in [json!([1]), json!({}), json!(["a b\""])] {
+}
+
+#[tokio::test]
+async fn a_scope_of_an_array_is_one_scope() {
+    let service = Service::trusting(okta()).await;
+    for scp in [
+        json!(["x orders:write"]),
+        json!(["openid", "x orders:write"]),
+        json!([" openid"]),
+        json!(["openid "]),
+        json!(["openid", ""]),
+        json!([""]),
+        json!(["a\tb"]),
+        json!(["a\""]),
+        json!(["a\\"]),
+        json!(["\u{e9}"]),
+        json!([["openid"]]),
+        json!([1]),
+        json!(["openid", null]),
+        json!({}),
+        json!(7),
+        json!(vec!["a".repeat(128); 16]),
+    ] {
         service.check(json!({ "scp": scp }), "malformed_claims").await;
     }
+    let scope_of = async |changes: Value| {
+        let principal = service.verify(changes).await.unwrap();
+        principal.scope().map(ToString::to_string)
+    };
+    assert_eq!(scope_of(json!({ "scp": [] })).await.as_deref(), Some(""));
+    assert_eq!(scope_of(json!({ "scp": ["orders:write"] })).await.as_deref(), Some("orders:write"));
+    assert_eq!(
+        scope_of(json!({ "scp": "openid orders:write" })).await.as_deref(),
+        Some("openid orders:write")
+    );
+    // What this issuer does not write is not read.
+    assert_eq!(scope_of(json!({ "scp": null, "scope": "orders:write" })).await, None);
+    assert_eq!(scope_of(json!({ "scope": "orders:write" })).await.as_deref(), Some("openid email"));
 }
 
 // S-4 S-6
