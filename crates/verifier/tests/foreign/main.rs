@@ -8,8 +8,10 @@ use claviger_testkit::{TestIssuer, TestKey};
 use claviger_verifier::{Dpop, Principal, Requirement, ScopeSet, TrustedIssuer, Verifier};
 use serde_json::{Value, json};
 
+mod ambiguous;
 mod bound;
 mod claims;
+mod confused;
 mod presets;
 mod shapes;
 
@@ -60,6 +62,17 @@ impl Service {
 
     /// The token with these changes: `null` leaves a claim out.
     fn token(&self, changes: &Value) -> String {
+        let mut claims = self.claims(changes);
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        self.sign(&claims.to_string())
+    }
+
+    fn sign(&self, payload: &str) -> String {
+        TestKey::rs256().jws(&self.shape.header, payload)
+    }
+
+    /// The claims with these changes, `null` included.
+    fn claims(&self, changes: &Value) -> Value {
         let model = self.issuer.token("unused").claims();
         let mut claims = self.shape.claims.clone();
         claims["iss"] = self.issuer.url().into();
@@ -68,8 +81,7 @@ impl Service {
         for (name, value) in changes.as_object().unwrap() {
             claims[name] = value.clone();
         }
-        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        TestKey::rs256().jws(&self.shape.header, &claims.to_string())
+        claims
     }
 
     async fn verify(&self, changes: Value) -> Result<Principal, &'static str> {
@@ -115,17 +127,17 @@ impl Service {
         self.check(json!({ "cnf": { "jkt": "a" } }), "sender_constrained").await;
 
         // S-1 S-2 S-3: the header is as strict as everywhere.
-        for (name, value) in
-            [("alg", json!("RS512")), ("crit", json!(["a"])), ("jku", json!("https://a.test"))]
-        {
+        let payload = self.claims(&json!({})).to_string();
+        for (name, value, reason) in [
+            ("alg", json!("RS512"), "wrong_algorithm"),
+            ("crit", json!(["a"]), "critical_extension"),
+            ("jku", json!("https://a.test"), "embedded_key"),
+            ("typ", json!("logout+jwt"), "wrong_type"),
+        ] {
             let mut header = self.shape.header.clone();
             header[name] = value;
-            let forged = TestKey::rs256().jws(&header, "{}");
-            assert!(self.verifier.verify(&forged).await.is_err(), "{name}");
+            let forged = TestKey::rs256().jws(&header, &payload);
+            assert_eq!(self.verifier.verify(&forged).await.unwrap_err().reason(), reason, "{name}");
         }
-        let mut header = self.shape.header.clone();
-        header["typ"] = "logout+jwt".into();
-        let typed = TestKey::rs256().jws(&header, "{}");
-        assert_eq!(self.verifier.verify(&typed).await.unwrap_err().reason(), "wrong_type");
     }
 }

@@ -5,6 +5,10 @@ use serde_json::json;
 
 use crate::Shape;
 
+pub(crate) fn all() -> [Shape; 7] {
+    [rfc9068(), keycloak(), auth0(), entra_id(), cognito(), okta(), kubernetes()]
+}
+
 pub(crate) fn rfc9068() -> Shape {
     Shape {
         preset: TrustedIssuer::rfc9068,
