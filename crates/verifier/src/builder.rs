@@ -86,9 +86,9 @@ impl VerifierBuilder {
 
     /// Where the key set of the first issuer is, instead of what its metadata says.
     pub fn jwks_url(mut self, url: &str) -> Self {
-        if let Some(issuer) = self.issuers.pop() {
-            self.issuers.push(issuer.keys(|keys| keys.jwks_url(url)));
-        }
+        // Its place in the list is what makes it the first, whoever was named after it.
+        let first = self.issuers.remove(0);
+        self.issuers.insert(0, first.keys(|keys| keys.jwks_url(url)));
         self
     }
 

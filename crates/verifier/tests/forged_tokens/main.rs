@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 mod claims;
 mod form;
 mod header;
+mod issuers;
 
 const ORDERS: &str = "https://orders.fleet.test";
 
