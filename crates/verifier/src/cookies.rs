@@ -143,18 +143,33 @@ impl Cookies {
 }
 
 /// The value of the one cookie of this name, in however many headers (HTTP/2 splits them).
+///
+/// Browsers know a name by its bytes. So whoever trimmed more than they do would take a cookie that another host
+/// may set for one with the prefix, and whoever read more than the value would let any other cookie spoil it.
 fn the_one<'r>(headers: &'r HeaderMap, name: &str) -> Result<Option<&'r str>, Refusal> {
     let mut found = None;
-    for header in headers.get_all(header::COOKIE) {
-        // What cannot be read may have the token in it, or a second one.
-        let text = str::from_utf8(header.as_bytes()).map_err(|_| TokenFault::Malformed)?;
-        for cookie in Cookie::split_parse(text).flatten().filter(|cookie| cookie.name() == name) {
-            if found.replace(cookie.value_raw().unwrap_or_default()).is_some() {
-                return Err(Refusal::RepeatedToken);
-            }
+    let pairs =
+        headers.get_all(header::COOKIE).iter().flat_map(|header| header.as_bytes().split(|b| *b == b';'));
+    for pair in pairs {
+        // What has no `=` is the value of a cookie without a name.
+        let Some(at) = pair.iter().position(|b| *b == b'=') else {
+            continue;
+        };
+        let is_it = trimmed(&pair[..at]) == name.as_bytes();
+        if is_it && found.replace(trimmed(&pair[at + 1..])).is_some() {
+            return Err(Refusal::RepeatedToken);
         }
     }
-    Ok(found)
+    let read = |value| str::from_utf8(value).map_err(|_| Refusal::InvalidToken(TokenFault::Malformed));
+    found.map(read).transpose()
+}
+
+/// Without the spaces and tabs that may stand around names and values (RFC 6265 section 5.2), and no others.
+fn trimmed(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 fn set_cookie(name: &str, value: &str, max_age: Duration, script: bool) -> HeaderValue {

@@ -115,6 +115,38 @@ async fn cookies_that_cannot_be_read_are_refused() {
     let request = Request::get("/").header("cookie", unreadable).body(Body::empty()).unwrap();
     assert_eq!(crate::ask(&service.app, request).await.status, 401);
     service.check("GET", &[TOKEN, ("cookie", "=; ;;=a; a; \"; é=ü")], IN).await;
+    service.check("GET", &[("cookie", "__Host-access_token")], (401, "")).await;
+    service.check("GET", &[TOKEN, ("cookie", "a=b; __Host-access_token")], IN).await;
+}
+
+/// Another host of the site can set every cookie but those with the prefix, and sets what looks like one.
+#[tokio::test]
+async fn a_name_that_only_looks_like_the_prefix_is_another_name() {
+    let service = Service::new().await;
+    let looks = ["\u{2000}", "\u{a0}", "\u{3000}", "\u{85}", "\u{feff}", "\u{200b}", "x"];
+    for look in looks {
+        for name in [format!("{look}__Host-access_token"), format!("__Host-access_token{look}")] {
+            service.check("GET", &[("cookie", &format!("{name}={{token}}"))], (401, "")).await;
+            // Nor can it turn the owner's token into a second one.
+            service.check("GET", &[TOKEN, ("cookie", &format!("{name}={{token}}"))], IN).await;
+        }
+    }
+    for encoded in ["%5f_Host-access_token", "__HOST-access_token", "\"__Host-access_token\""] {
+        service.check("GET", &[("cookie", &format!("{encoded}={{token}}"))], (401, "")).await;
+    }
+    service.check("GET", &[("cookie", "a=b;\t __Host-access_token \t=\t {token} ;c")], IN).await;
+}
+
+#[tokio::test]
+async fn a_cookie_of_somebody_else_spoils_nothing() {
+    let service = Service::new().await;
+    for other in [&b"theirs=\xff; "[..], b"\xff=a; ", b"\xff; ", b"\x80\xfe;;"] {
+        let mut cookies = other.to_vec();
+        cookies.extend_from_slice(format!("__Host-access_token={}", service.token).as_bytes());
+        let cookies = HeaderValue::from_bytes(&cookies).unwrap();
+        let request = Request::get("/").header("cookie", cookies).body(Body::empty()).unwrap();
+        assert_eq!(crate::ask(&service.app, request).await.status, 200, "{other:?}");
+    }
 }
 
 #[tokio::test]
