@@ -21,8 +21,12 @@ const PREFIX: &str = "__Host-";
 ///
 /// A browser adds cookies to requests of any site. So a request with a token in a cookie and a method other
 /// than GET, HEAD and OPTIONS must repeat the value of a second cookie in the header `X-CSRF-Token`, which only
-/// the site's own scripts can read; `Sec-Fetch-Site: cross-site` is refused outright, also for the handshake
-/// of a `WebSocket`. So handlers of GET must change nothing.
+/// the site's own scripts can read; `Sec-Fetch-Site: cross-site` is refused outright. So handlers of GET must
+/// change nothing.
+///
+/// The handshake of a `WebSocket` (any request with `Upgrade`) needs exactly one
+/// `Sec-Fetch-Site: same-origin`: a page of any other host of the site could open one, and no header of its
+/// own can stand against that. A program that is no browser sends its token in `Authorization`.
 ///
 /// Whoever sets the second cookie binds its value to the session: at least 16 characters of base64url, best
 /// an HMAC over the session's id with a key of the service, and a new one at every sign-in. Both cookies have
@@ -120,11 +124,16 @@ impl Cookies {
 
     /// Whether the site's own page has sent the request.
     pub(crate) fn check_same_site(&self, request: &Parts) -> Result<(), Refusal> {
-        let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let upgraded = request.headers.contains_key(header::UPGRADE);
         let headers = &request.headers;
-        let cross_site = headers.get_all(FETCH_SITE).iter().any(|site| site == "cross-site");
-        if (cross_site && (!safe || upgraded)) || !(safe || self.is_repeated(headers)) {
+        let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let sites: Vec<_> = headers.get_all(FETCH_SITE).iter().collect();
+        let good = if headers.contains_key(header::UPGRADE) {
+            // Neither CORS nor a second cookie stands before a connection that is open for reading and writing.
+            matches!(*sites, [site] if site == "same-origin") && (safe || self.is_repeated(headers))
+        } else {
+            safe || (sites.iter().all(|site| *site != "cross-site") && self.is_repeated(headers))
+        };
+        if !good {
             debug!(reason = Refusal::CrossSite.reason(), "a token in a cookie is refused");
             return Err(Refusal::CrossSite);
         }

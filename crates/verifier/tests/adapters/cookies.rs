@@ -91,9 +91,21 @@ async fn who_changes_anything_repeats_what_only_the_own_site_can_read() {
     ] {
         service.check("POST", headers, CROSS_SITE).await;
     }
-    let upgrade = ("upgrade", "websocket");
-    service.check("GET", &[TOKEN, upgrade, ("sec-fetch-site", "cross-site")], CROSS_SITE).await;
-    service.check("GET", &[TOKEN, upgrade, ("sec-fetch-site", "same-origin")], IN).await;
+}
+
+#[tokio::test]
+async fn only_the_own_page_opens_a_websocket() {
+    let service = Service::new().await;
+    let (upgrade, same) = (("upgrade", "websocket"), ("sec-fetch-site", "same-origin"));
+    service.check("GET", &[TOKEN, upgrade, same], IN).await;
+    service.check("GET", &[TOKEN, upgrade], CROSS_SITE).await;
+    service.check("GET", &[TOKEN, upgrade, same, same], CROSS_SITE).await;
+    for other in ["cross-site", "same-site", "none", "same-origin, same-site", "Same-Origin", ""] {
+        service.check("GET", &[TOKEN, upgrade, ("sec-fetch-site", other)], CROSS_SITE).await;
+        service.check("GET", &[TOKEN, upgrade, same, ("sec-fetch-site", other)], CROSS_SITE).await;
+    }
+    service.check("POST", &[TOKEN, upgrade, same], CROSS_SITE).await;
+    service.check("GET", &[upgrade, ("authorization", "Bearer {token}")], IN).await;
 }
 
 #[tokio::test]
