@@ -79,8 +79,9 @@ pub enum TokenFault {
     /// The issuer has no such key.
     #[error("a kid that the issuer does not publish")]
     UnknownKid,
-    /// It names an issuer that is not trusted. Nobody has looked at its signature.
-    #[error("an issuer that is not trusted")]
+    /// Of several issuers that are trusted it names none, or its claims cannot be read so far. Nobody has looked
+    /// at its signature.
+    #[error("no issuer that is trusted")]
     UntrustedIssuer,
     /// It is from another issuer.
     #[error("another issuer")]

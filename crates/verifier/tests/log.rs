@@ -17,6 +17,12 @@ const ORDERS: &str = "https://orders.fleet.test";
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
@@ -66,13 +72,14 @@ async fn a_log_names_the_reason_and_nothing_of_the_token() {
         "malformed_jws",
     ];
     assert_eq!(reasons, expected);
+    nobody_floods_the_log_of_several_issuers(&issuer, &log).await;
 
     let good = issuer.token(ORDERS).scope("canary").sign_with(key);
     let scope: Scope = "orders:read".parse().unwrap();
     let principal = verifier.verify(&good).await.unwrap();
     reasons.push(principal.require_scope(&scope).unwrap_err().reason());
 
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let logged = log.text();
     for reason in reasons {
         assert!(logged.contains(reason), "{reason}: {logged}");
     }
@@ -81,4 +88,23 @@ async fn a_log_names_the_reason_and_nothing_of_the_token() {
         let signature = token.rsplit('.').next().unwrap();
         assert!(!logged.contains(signature), "{logged}");
     }
+}
+
+/// What anybody can send, as often as he likes, is logged where nobody reads along.
+async fn nobody_floods_the_log_of_several_issuers(issuer: &TestIssuer, log: &Log) {
+    let other = TestIssuer::start().await;
+    let verifier = Verifier::builder(issuer.url(), ORDERS).also_trust(other.url()).build().unwrap();
+    assert!(verifier.ready_within(Duration::from_secs(10)).await);
+    let header = json!({ "alg": "ES256", "kid": TestKey::es256().kid(), "typ": "at+jwt" });
+    let before = log.text().len();
+    for claims in
+        ["", "{", "[]", "{}", r#"{"iss":1}"#, r#"{"iss":"a","iss":"b"}"#, r#"{"iss":"https://a.test"}"#]
+    {
+        let token = TestKey::es256_other().jws(&header, claims);
+        assert_eq!(verifier.verify(&token).await.unwrap_err().reason(), "untrusted_issuer", "{claims}");
+    }
+    let logged = log.text().split_off(before);
+    let line = |line: &&str| line.contains("untrusted_issuer");
+    assert_eq!(logged.lines().filter(line).count(), 7, "{logged}");
+    assert!(logged.lines().filter(line).all(|line| line.contains("DEBUG")), "{logged}");
 }
