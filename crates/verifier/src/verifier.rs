@@ -111,25 +111,25 @@ impl Verifier {
         Ok(principal)
     }
 
-    /// Whether a usable key set of every issuer is held.
+    /// Whether a usable key set of the first issuer is held.
+    ///
+    /// The others do not count: one of them that is away would take a service from all of its callers, whose own
+    /// issuer is there. Its tokens are answered 503, and [`key_sets`](Self::key_sets) says who is missing.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.issuers.iter().all(|issuer| issuer.keys.is_ready())
+        self.keys().is_ready()
     }
 
-    /// Waits until usable key sets are held; answers whether that came true in time. A service may
-    /// start without: it answers 503 until the issuer is back.
+    /// Waits until a usable key set of the first issuer is held; answers whether that came true in time. A
+    /// service may start without: it answers 503 until the issuer is back. Who has to wait for the other issuers
+    /// as well asks each of [`key_sets`](Self::key_sets).
     #[must_use = "the verifier may not be ready"]
     pub async fn ready_within(&self, patience: Duration) -> bool {
-        let all = async {
-            for issuer in &self.0.issuers {
-                while !issuer.keys.ready_within(patience).await {}
-            }
-        };
-        tokio::time::timeout(patience, all).await.is_ok()
+        self.keys().ready_within(patience).await
     }
 
-    /// The key set of the first issuer, to be shared with [`with_keys`](Self::with_keys), or looked at.
+    /// The key set of the first issuer, to be shared with [`with_keys`](Self::with_keys), or looked at. A key of
+    /// another issuer is denied in that one's set: see [`key_sets`](Self::key_sets).
     #[must_use]
     pub fn keys(&self) -> &JwksClient {
         &self.0.issuers[0].keys

@@ -211,6 +211,40 @@ async fn a_service_becomes_ready_when_its_issuer_is_back() {
     assert_eq!(service.ask("/whoami", &[&bearer(&service.token(""))]).await.status, 200);
 }
 
+// S-29
+#[tokio::test]
+async fn an_issuer_of_others_that_is_away_does_not_take_a_service_from_its_own_callers() {
+    let (ours, theirs) = (TestIssuer::start().await, TestIssuer::start().await);
+    theirs.stop().await;
+    let builder = Verifier::builder(ours.url(), "https://orders.fleet.test").also_trust(theirs.url());
+    let verifier = builder.build().unwrap();
+    assert!(verifier.ready_within(PATIENCE).await && verifier.is_ready());
+    assert_eq!(readiness(&verifier).await, (200, vec!["ready".to_owned(), missing(&theirs)]));
+    theirs.restart().await;
+    assert!(verifier.key_sets().nth(1).unwrap().ready_within(PATIENCE).await);
+    assert_eq!(readiness(&verifier).await, (200, vec!["ready".to_owned()]));
+
+    // The other way round it is its own issuer that is away.
+    ours.stop().await;
+    let builder = Verifier::builder(ours.url(), "https://ledger.fleet.test").also_trust(theirs.url());
+    let verifier = builder.jwks_url(&ours.jwks_url()).build().unwrap();
+    assert!(verifier.key_sets().nth(1).unwrap().ready_within(PATIENCE).await);
+    assert!(!verifier.is_ready() && !verifier.ready_within(Duration::from_millis(1)).await);
+    assert_eq!(readiness(&verifier).await, (503, vec!["not ready".to_owned(), missing(&ours)]));
+}
+
+fn missing(issuer: &TestIssuer) -> String {
+    format!("there is no usable key set of {}", issuer.url())
+}
+
+async fn readiness(verifier: &Verifier) -> (u16, Vec<String>) {
+    let request = Request::get("/readyz").body(Body::empty()).unwrap();
+    let answer = health(verifier).oneshot(request).await.unwrap();
+    let status = answer.status().as_u16();
+    let body = axum::body::to_bytes(answer.into_body(), 4096).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap().lines().map(str::to_owned).collect())
+}
+
 /// Counts how often it is read: once for each token that is judged.
 #[derive(Debug)]
 struct Meter {

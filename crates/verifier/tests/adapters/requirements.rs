@@ -186,7 +186,9 @@ async fn issuers_side_by_side_vouch_for_their_own_tokens_only() {
     ours.set_keys(&[TestKey::es256()]);
     theirs.set_keys(&[TestKey::es256_other()]);
     let verifier = Verifier::builder(ours.url(), ORDERS).also_trust(theirs.url()).build().unwrap();
-    assert!(verifier.ready_within(std::time::Duration::from_secs(10)).await);
+    for keys in verifier.key_sets() {
+        assert!(keys.ready_within(std::time::Duration::from_secs(10)).await);
+    }
     let app =
         Router::new().route("/", get(async |caller: Principal| caller.iss().to_owned())).with_state(verifier);
     let check = async |issuer: &TestIssuer, key: &TestKey, status: u16| {

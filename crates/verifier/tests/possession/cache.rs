@@ -214,6 +214,7 @@ async fn each_of_several_issuers_is_asked_about_its_own_tokens() {
     let clock = TestClock::at(NumericDate::from_secs(NOW));
     let (first, second) = (TestIssuer::start().await, TestIssuer::start().await);
     let verifier = verifier_of(&first, &clock, |verifier| verifier.also_trust(second.url()).cache(16)).await;
+    assert!(verifier.key_sets().nth(1).unwrap().ready_within(Duration::from_secs(10)).await);
     let tokens = [&first, &second].map(|issuer| {
         issuer.token(ORDERS).issued_at(clock.now()).claim("roles", json!(["a"])).sign_with(TestKey::es256())
     });
