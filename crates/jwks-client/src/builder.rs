@@ -62,10 +62,14 @@ impl JwksClientBuilder {
         self.failover([KeySource::WatchedFile(path.into())])
     }
 
-    /// Several sources, at most 4, in the order of preference. The next is tried in the same attempt when the one before
-    /// failed; they share its 8 s. The one that answered last is asked for unknown kids and when an attempt failed, the
-    /// first again at each regular refresh. Whichever answers, its set replaces the held one whole: the operator vouches
-    /// that each is the issuer's.
+    /// Several sources, at most 4, in the order of preference; the operator vouches that each is the issuer's. An attempt
+    /// asks the first, and when that fails the next; they share its 8 s. Whichever answers, its set replaces the held
+    /// one whole.
+    ///
+    /// A later source is asked only while no set of an earlier one may be used: an outage of the issuer is bridged by
+    /// the set that is held, for [`Timing::staleness`], and then by the next source, which may still have a key that
+    /// the issuer has withdrawn. While the held set is not from the first source, a kid that it lacks is
+    /// [`KeyError::Unavailable`](crate::KeyError::Unavailable) and never unknown.
     pub fn failover(mut self, sources: impl IntoIterator<Item = KeySource>) -> Self {
         self.sources = sources.into_iter().collect();
         self.named += 1;

@@ -49,7 +49,7 @@ impl JwksClient {
     /// one is under way or allowed, and looks again.
     ///
     /// # Errors
-    /// [`KeyError::UnknownKid`] if the issuer's set was fetched and lacks the kid, if the kid is denied, or if it is
+    /// [`KeyError::UnknownKid`] if the set of the first source was fetched and lacks the kid, if the kid is denied, or if it is
     /// no thumbprint and foreign kids were not allowed; [`KeyError::Unavailable`] if the set could not be fetched, or
     /// is too old to be used.
     pub async fn resolve(&self, kid: &Kid) -> Result<Arc<VerifyingKey>, KeyError> {

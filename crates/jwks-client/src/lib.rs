@@ -60,7 +60,7 @@
 //! ```no_run
 //! # use claviger_jwks_client::{BuildError, JwksClient, KeySource};
 //! # fn example() -> Result<(), BuildError> {
-//! // An issuer that names its keys as it likes, with a mirror for when it is down.
+//! // An issuer that names its keys as it likes, with a mirror for when it is down and the held set is too old.
 //! let keys = JwksClient::builder("https://login.example.com/tenant")
 //!     .failover([
 //!         KeySource::Discovery,

@@ -204,7 +204,8 @@ impl Policy {
         matches!(self.contact, Some(Contact::Fixed))
     }
 
-    fn is_usable(&self, now: Duration) -> bool {
+    /// Whether a set is held that may be used.
+    pub(crate) fn is_usable(&self, now: Duration) -> bool {
         self.usable_until().is_some_and(|until| now < until)
     }
 }

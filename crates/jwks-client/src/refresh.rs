@@ -34,7 +34,7 @@ async fn step(shared: &Shared, source: &mut Source) {
     match shared.turn() {
         Turn::Fetch(cause) => {
             let began = shared.clock.monotonic();
-            let result = source.attempt(cause).await;
+            let result = source.attempt(cause, shared.holding()).await;
             shared.conclude(began, result);
         }
         Turn::Sleep(pause) => {

@@ -164,8 +164,10 @@ impl Shared {
         // Judged before the second look: a set that arrives in between makes the kid known, never unknown.
         let now = self.clock.monotonic();
         let refusal = {
-            let policy = &self.state().policy;
-            if in_time { policy.refusal(now) } else { policy.unavailable(now) }
+            let state = self.state();
+            // Only the first place can tell what the issuer lacks: a mirror may lag behind.
+            let can_tell = in_time && state.place == Some(0);
+            if can_tell { state.policy.refusal(now) } else { state.policy.unavailable(now) }
         };
         self.known(kid).ok_or(refusal)
     }
@@ -208,6 +210,12 @@ impl Shared {
             state.policy.wake(self.clock.monotonic());
             self.wanted.notify_one();
         }
+    }
+
+    /// The place of the held set, if that is usable.
+    pub(crate) fn holding(&self) -> Option<usize> {
+        let state = self.state();
+        state.place.filter(|_| state.policy.is_usable(self.clock.monotonic()))
     }
 
     /// A source has changed: an attempt is due.

@@ -10,6 +10,7 @@ use crate::{
     held::PreparedKeys,
     http_cache::{Horizons, Validators},
     policy::Cause,
+    timing::MAX_WAIT,
 };
 
 mod file;
@@ -57,7 +58,7 @@ pub(crate) struct Source {
     parse: Parse,
     /// Which place the held set is from, and how it came. Only that place can say "not modified".
     held: Option<(usize, Provenance)>,
-    /// The place that answered last.
+    /// The place that answered last: the second to be tried.
     last_good: usize,
 }
 
@@ -93,12 +94,18 @@ impl Source {
     }
 
     /// Tries the places until one answers with a set that can be trusted. They share the time.
-    pub(crate) async fn attempt(&mut self, cause: Cause) -> Result<Fetched, Failed> {
-        let share = ATTEMPT / u32::try_from(self.places.len()).unwrap_or(1).max(1);
-        let fixed = matches!(self.places.get(self.last_good), Some(Place::Fixed(_)));
+    ///
+    /// While a usable set is held, those behind the place that it is from are not tried: a mirror may lag behind, and
+    /// one failed request must not revive a key that the issuer has withdrawn.
+    pub(crate) async fn attempt(&mut self, cause: Cause, holding: Option<usize>) -> Result<Fetched, Failed> {
+        let count = self.places.len();
+        let count = holding.map_or(count, |place| count.min(place + 1));
+        let parts = u32::try_from(count).unwrap_or(1).max(1);
         let mut failed: Option<Failed> = None;
-        for place in order::of_attempt(self.places.len(), self.last_good, fixed, cause) {
-            match self.try_place(place, share).await {
+        for (tried, place) in order::of_attempt(count, self.last_good).enumerate() {
+            // A request waits for this one: one place that hangs must not keep it from what the next has.
+            let hurried = cause == Cause::Wanted && tried + 1 < count;
+            match self.try_place(place, if hurried { MAX_WAIT } else { ATTEMPT } / parts).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => {
                     let name = self.places.get(place).map(Place::name);

@@ -56,7 +56,7 @@ async fn a_fixed_set_of_last_resort_does_not_make_the_copy_younger() {
     assert!(process.client.ready_within(Duration::from_secs(10)).await);
     house.copied(|copy| copy["set"]["contact"] == BEGIN).await;
     house.issuer.stop().await;
-    process.clock.advance(HOUR);
+    process.clock.advance(24 * HOUR);
     assert_eq!(process.client.refresh_now().await, Ok(()));
     assert!(process.knows(TestKey::es256_other()) && !process.knows(TestKey::es256()));
     process.client.deny_kid(&nobodys_kid()).unwrap();

@@ -145,14 +145,14 @@ async fn the_next_source_is_asked_in_the_same_attempt_and_the_first_again_at_eac
     assert_eq!((issuer.fetches(), mirror.pending()), (1, 1));
     mirror.request().await;
 
-    // In between, the one that answered is asked, and alone.
-    assert_eq!(client.resolve(&nobodys_kid()).await.unwrap_err(), KeyError::UnknownKid);
-    assert_eq!((issuer.fetches(), mirror.pending()), (1, 1));
+    // In between, too: the mirror cannot tell what the issuer lacks.
+    assert!(is_unavailable(client.resolve(&nobodys_kid()).await.unwrap_err()));
+    assert_eq!((issuer.fetches(), mirror.pending()), (2, 1));
     assert_eq!(mirror.request().await["if-none-match"], "\"mirror\"");
 
     issuer.heal();
     clock.advance(Duration::from_secs(270));
-    issuer.wait_for_fetches(2).await;
+    issuer.wait_for_fetches(3).await;
     assert!(has(&client, TestKey::rs256()).await);
     assert_eq!(client.resolve(TestKey::es256_other().kid()).await.unwrap_err(), KeyError::UnknownKid);
     assert!(client.status().source.unwrap().ends_with("/.well-known/oauth-authorization-server"));
@@ -170,6 +170,7 @@ async fn a_tag_is_sent_only_to_where_it_came_from() {
     assert!(client.ready_within(Duration::from_secs(10)).await);
     first.request().await;
     first.reply(|reply| reply.status = 500);
+    clock.advance(Duration::from_hours(24));
     client.refresh_now().await.unwrap();
     assert!(first.request().await.contains_key("if-none-match"));
     assert!(!second.request().await.contains_key("if-none-match"), "it never saw our tag");
@@ -177,6 +178,39 @@ async fn a_tag_is_sent_only_to_where_it_came_from() {
     clock.advance(Duration::from_secs(1));
     client.refresh_now().await.unwrap();
     assert!(!first.request().await.contains_key("if-none-match"), "what is held is the other's");
+}
+
+// S-21 S-22
+#[tokio::test]
+async fn one_failed_fetch_does_not_revive_what_only_a_mirror_still_has() {
+    let (withdrawn, good) = (TestKey::es256_other(), TestKey::es256());
+    let issuer = Publisher::start(set_of(&[good]), &[]).await;
+    let mut mirror = Publisher::start(set_of(&[withdrawn]), &[]).await;
+    let clock = TestClock::at(NumericDate::from_secs(0));
+    let sources = [
+        KeySource::JwksUrl(issuer.url.clone()),
+        KeySource::JwksUrl(mirror.url.clone()),
+        KeySource::FixedSet(set_of(&[withdrawn]).into()),
+    ];
+    let builder = JwksClient::builder(ISSUER).failover(sources).clock(Arc::new(clock.clone()));
+    let client = builder.build().unwrap();
+    assert!(client.ready_within(Duration::from_secs(10)).await);
+    issuer.reply(|reply| reply.status = 503);
+    assert_eq!(client.refresh_now().await, Err(FetchError::Status(503)));
+    assert!(has(&client, good).await, "a key of the issuer's is as good as before");
+    assert!(is_unavailable(client.resolve(withdrawn.kid()).await.unwrap_err()));
+    assert_eq!(mirror.pending(), 0);
+
+    // Only when there is nothing better.
+    clock.advance(Duration::from_hours(24));
+    assert_eq!(client.refresh_now().await, Ok(()));
+    mirror.request().await;
+    assert!(has(&client, withdrawn).await);
+    assert!(is_unavailable(client.resolve(good.kid()).await.unwrap_err()), "the issuer may have it");
+
+    issuer.reply(|reply| reply.status = 200);
+    assert!(has(&client, good).await, "an unknown kid asks the issuer first");
+    assert_eq!(client.resolve(withdrawn.kid()).await.unwrap_err(), KeyError::UnknownKid);
 }
 
 #[tokio::test]
