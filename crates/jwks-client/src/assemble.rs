@@ -9,6 +9,7 @@ use crate::{
     BuildError, JwksClient, JwksClientBuilder, SystemClock,
     builder::{DiskPlan, KeyPlan},
     client::Owner,
+    denials::Denials,
     disk::DiskCopy,
     fetch::Http,
     policy::Policy,
@@ -62,6 +63,7 @@ fn begin(
     identity: Option<Identity>,
 ) -> Result<Owner, BuildError> {
     let JwksClientBuilder { issuer, foreign, timing, clock, .. } = builder;
+    let denials = if clock.is_some() { Arc::default() } else { Denials::of(&issuer) };
     let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
     let is_https = |place: &Place| place.url().is_some_and(|url| url.scheme() == "https");
     let http = if places.iter().any(|place| place.url().is_some()) {
@@ -86,7 +88,8 @@ fn begin(
     }
     let names = places.iter().map(|place| place.name().into()).collect();
     let mut source = Source::new(http, places, parse);
-    let shared = Arc::new(Shared::new(Parts { issuer, places: names, foreign, clock, disk, policy }));
+    let parts = Parts { issuer, places: names, foreign, clock, disk, denials, policy };
+    let shared = Arc::new(Shared::new(parts));
     if let Some(kept) = &kept {
         source.resume(kept.place, kept.provenance());
     }

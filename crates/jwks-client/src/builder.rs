@@ -115,7 +115,8 @@ impl JwksClientBuilder {
         self
     }
 
-    /// Another clock than the [`SystemClock`](crate::SystemClock). Such a client is shared with its clones only.
+    /// Another clock than the [`SystemClock`](crate::SystemClock). Such a client is shared with its clones only,
+    /// and so is what is [denied](JwksClient::deny_kid).
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self

@@ -108,15 +108,21 @@ impl JwksClient {
         self.0.shared.refresh_now().await
     }
 
-    /// Makes a key dead for all handles of this client, at once and whatever the issuer publishes; with a disk copy,
-    /// also after a restart. To deny a kid again is no fault, and there is no way back but to remove the copy. Where kids
-    /// are thumbprints this is the end of the key; an issuer of foreign kids may give the key another name.
+    /// Makes a key dead, at once and whatever the issuer publishes, for all clients of this issuer identifier in the
+    /// process: those that are alive, however they were built, and those that are built later. (Clients with a
+    /// [clock](JwksClientBuilder::clock) of their own are apart: it is dead for their clones.) Where kids are thumbprints
+    /// this is the end of the key; an issuer of foreign kids may give the key another name.
+    ///
+    /// `Ok` means that it is dead in memory. Clients with a disk copy write it there in the background, for the next
+    /// process; a writing that fails is warned about and tried again every 10 s. If the process is killed before it has
+    /// succeeded, the next one does not know of it. To deny a kid again is no fault, and there is no way back but to end
+    /// the process and remove the copy.
     ///
     /// # Errors
     /// [`DenyError::Full`] for more than 1024 kids: the oldest is not forgotten for the newest, which would revive a
     /// stolen key.
     pub fn deny_kid(&self, kid: &Kid) -> Result<(), DenyError> {
-        self.0.shared.deny(*kid)
+        self.0.shared.denials.deny(*kid)
     }
 
     /// The issuer's identifier.

@@ -9,10 +9,10 @@ use claviger_jose::Kid;
 use reqwest::header::HeaderValue;
 
 use crate::{
-    DenyError, FetchError, KeysEvent,
+    FetchError, KeysEvent,
     assemble::Kept,
     denied::Denied,
-    disk::{Record, SetCopy},
+    disk::{DiskCopy, Record, SetCopy},
     event::Change,
     fetch::Failed,
     held::{Held, PreparedKeys},
@@ -24,6 +24,8 @@ use crate::{
 
 /// How often a mere confirmation is written to the disk.
 const SAVE_PAUSE: Duration = Duration::from_mins(1);
+/// How long after a writing that failed the next one is tried.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
 
 impl Shared {
     pub(crate) fn turn(&self) -> Turn {
@@ -114,9 +116,10 @@ impl Shared {
     }
 
     /// Begins with what an earlier process kept.
-    pub(crate) fn restore(&self, denied: Denied, kept: Option<Kept>) {
+    pub(crate) fn restore(self: &Arc<Self>, denied: Denied, kept: Option<Kept>) {
+        let denied = self.denials.join(self, denied);
         let mut state = self.state();
-        state.denied = denied;
+        state.denied.add(&denied);
         if let Some(Kept { place, copy, keys, .. }) = kept {
             (state.place, state.from_disk, state.last_contact) = (Some(place), true, Some(copy.contact));
             (state.copy, state.holds_copy) = (Some(copy), true);
@@ -131,10 +134,11 @@ impl Shared {
         self.swap(&mut state, keys);
     }
 
-    pub(crate) fn deny(&self, kid: Kid) -> Result<(), DenyError> {
+    /// A kid is denied, here or by another client of the issuer.
+    pub(crate) fn strike(&self, kid: Kid) {
         let mut state = self.state();
-        if !state.denied.deny(kid)? {
-            return Ok(());
+        if !state.denied.insert(kid) {
+            return;
         }
         tracing::warn!(issuer = %self.issuer, %kid, "a key is denied");
         let held = self.held.load().as_ref().map(|held| held.keys.clone());
@@ -142,7 +146,6 @@ impl Shared {
             self.swap(&mut state, &keys);
         }
         self.save(&mut state);
-        Ok(())
     }
 
     /// Looks at the clocks, and tells what is only counted in passing.
@@ -157,6 +160,10 @@ impl Shared {
         if let Some(Step::Forward(_)) = step {
             // This machine may have slept, and the monotonic clock with it: the set is older than it seems.
             state.policy.wake(now);
+        }
+        let wait_is_over = state.saved_at.is_none_or(|at| at + RETRY_PAUSE <= now);
+        if wait_is_over && self.disk.as_ref().is_some_and(DiskCopy::has_failed) {
+            self.save(&mut state);
         }
         let age = state.policy.age(now);
         let served = self.stale_served.load(Ordering::Relaxed);

@@ -15,7 +15,7 @@ pub(crate) struct Denied(BTreeSet<Kid>);
 pub enum DenyError {
     /// The list is full. No earlier kid is forgotten for a new one: that would revive a stolen key.
     #[error(
-        "{MAX_DENIED} kids are denied already; have the issuer revoke its keys, then begin with a new disk copy"
+        "{MAX_DENIED} kids are denied already; have the issuer revoke its keys, then begin anew, without the disk copy"
     )]
     Full,
 }
@@ -32,6 +32,16 @@ impl Denied {
         Ok(self.0.insert(kid))
     }
 
+    /// Adds those of another list. Neither forgets anything for the bound, which is one for what is new.
+    pub(crate) fn add(&mut self, others: &Self) {
+        self.0.extend(&others.0);
+    }
+
+    /// Adds a kid that is denied elsewhere; answers whether it is new here.
+    pub(crate) fn insert(&mut self, kid: Kid) -> bool {
+        self.0.insert(kid)
+    }
+
     pub(crate) fn contains(&self, kid: &Kid) -> bool {
         self.0.contains(kid)
     }
@@ -46,9 +56,9 @@ impl Denied {
 }
 
 impl FromIterator<Kid> for Denied {
-    /// The first [`MAX_DENIED`].
+    /// All of them: those of a copy on disk were denied once, and the copy is bounded.
     fn from_iter<I: IntoIterator<Item = Kid>>(kids: I) -> Self {
-        Self(kids.into_iter().take(MAX_DENIED).collect())
+        Self(kids.into_iter().collect())
     }
 }
 

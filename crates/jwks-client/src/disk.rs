@@ -63,6 +63,11 @@ impl DiskCopy {
         self.writer.put(record);
     }
 
+    /// Whether the last writing failed: what was to be kept is nowhere.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.writer.has_failed()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -102,7 +102,7 @@
 //! # use claviger_jose::Kid;
 //! # use claviger_jwks_client::JwksClient;
 //! # async fn example(keys: JwksClient, stolen: Kid) -> Result<(), Box<dyn std::error::Error>> {
-//! keys.deny_kid(&stolen)?; // dead in this process from here on, and after a restart with a disk copy
+//! keys.deny_kid(&stolen)?; // dead for all clients of the issuer in this process, and after a restart with a disk copy
 //! keys.refresh_now().await?; // what the issuer has published a moment ago
 //! # Ok(())
 //! # }
@@ -141,6 +141,7 @@ mod builder;
 mod client;
 mod clock;
 mod conclude;
+mod denials;
 mod denied;
 mod disk;
 mod endpoint;

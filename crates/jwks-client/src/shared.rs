@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     FetchError, Fetches, KeyError, KeysEvent, Status,
+    denials::Denials,
     denied::Denied,
     disk::{DiskCopy, SetCopy},
     held::Held,
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) generation: AtomicU64,
     pub(crate) stale_served: AtomicU64,
     pub(crate) disk: Option<DiskCopy>,
+    /// What is denied for this client and others.
+    pub(crate) denials: Arc<Denials>,
     pub(crate) metrics: Metrics,
     pub(crate) events: broadcast::Sender<KeysEvent>,
     /// Counts the attempts that have ended, for those who wait for one.
@@ -83,12 +86,13 @@ pub(crate) struct Parts {
     pub(crate) foreign: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) disk: Option<DiskCopy>,
+    pub(crate) denials: Arc<Denials>,
     pub(crate) policy: Policy,
 }
 
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { issuer, places, foreign, clock, disk, policy } = parts;
+        let Parts { issuer, places, foreign, clock, disk, denials, policy } = parts;
         let state = State {
             policy,
             denied: Denied::default(),
@@ -113,6 +117,7 @@ impl Shared {
             generation: AtomicU64::new(0),
             stale_served: AtomicU64::new(0),
             disk,
+            denials,
             events: broadcast::Sender::new(EVENTS),
             ended: watch::Sender::new(0),
             state: Mutex::new(state),

@@ -92,8 +92,9 @@ async fn a_disk_that_fails_hurts_nothing_but_the_next_start() {
     house.issuer.set_keys(&[TestKey::es256_other()]);
     assert_eq!(process.client.refresh_now().await, Ok(()));
     assert!(process.knows(TestKey::es256_other()));
-    fs::create_dir(house.directory.path()).unwrap();
     process.client.deny_kid(&nobodys_kid()).unwrap();
+    fs::create_dir(house.directory.path()).unwrap();
+    process.clock.advance(10 * SECOND);
     house.copied(|copy| copy["denied"].as_array().is_some_and(|denied| denied.len() == 1)).await;
 }
 

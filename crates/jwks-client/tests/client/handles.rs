@@ -41,8 +41,9 @@ async fn what_is_built_alike_is_one_client_with_one_task() {
     assert!(clients[0].ready_within(Duration::from_secs(10)).await);
     assert!(clients.iter().all(|client| client.known(TestKey::es256().kid()).is_some()));
     assert_eq!((issuer.metadata_fetches(), issuer.fetches()), (1, 1));
-    clients[1].deny_kid(TestKey::es256().kid()).unwrap();
-    assert!(clients[2].known(TestKey::es256().kid()).is_none(), "a key that is dead for one is dead for all");
+    // What is denied outlives the test, and another may get the port: a kid that no test has.
+    clients[1].deny_kid(&"denied-of-one-client".parse().unwrap()).unwrap();
+    assert_eq!(clients[2].status().denied, 1, "a key that is dead for one is dead for all");
     // The connections of the issuer end on their own; what counts is the one task of the client.
     drop(clients);
     assert!(falls_to(before).await);
@@ -62,10 +63,39 @@ async fn what_is_built_otherwise_is_another_client() {
         plain().clock(Arc::new(SystemClock::new())).build(),
     ];
     assert_eq!(tasks(), before + clients.len());
-    clients[0].as_ref().unwrap().deny_kid(TestKey::es256().kid()).unwrap();
-    for other in &clients[1..] {
-        assert!(other.as_ref().unwrap().resolve(TestKey::es256().kid()).await.is_ok());
+    for client in &clients {
+        assert!(client.as_ref().unwrap().resolve(TestKey::es256().kid()).await.is_ok());
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_denied_is_dead_for_all_clients_of_the_issuer_and_those_to_come() {
+    let (server, directory) = (TestIssuer::start().await, tempfile::tempdir().unwrap());
+    // A name that no other test has, for it stays denied.
+    let plain = || JwksClient::builder("https://denied.id.test").jwks_url(&server.jwks_url());
+    let timing = Timing::default().with_freshness(Duration::from_mins(2)).unwrap();
+    let kid = TestKey::es256().kid();
+    let (first, second) = (plain().build().unwrap(), plain().timing(timing).build().unwrap());
+    let apart = plain().clock(Arc::new(SystemClock::new())).build().unwrap();
+    for client in [&first, &second, &apart] {
+        assert!(client.resolve(kid).await.is_ok());
+    }
+    first.deny_kid(kid).unwrap();
+    assert!(second.known(kid).is_none());
+    assert_eq!((second.status().denied, second.generation()), (1, 2));
+    assert!(apart.known(kid).is_some(), "a clock of its own is a world of its own");
+    drop((first, second));
+    let fixed = plain_set("https://denied.id.test");
+    assert!(fixed.known(kid).is_none());
+    // A copy that was written after the end of all clients has it, too.
+    let next = plain().disk_copy(directory.path().join("jwks")).build().unwrap();
+    assert_eq!(next.resolve(kid).await.unwrap_err(), KeyError::UnknownKid);
+    let other = plain_set("https://other.id.test");
+    assert!(other.known(kid).is_some());
+}
+
+fn plain_set(issuer: &str) -> JwksClient {
+    JwksClient::builder(issuer).fixed_set(crate::set_of(&[TestKey::es256()])).build().unwrap()
 }
 
 #[tokio::test]
@@ -100,8 +130,9 @@ async fn two_issuers_do_not_share_task_bucket_or_state() {
     assert!(is_unavailable(stuck.await.unwrap().unwrap_err()));
     bad.heal();
     bad.set_keys(&[TestKey::rs256_other()]);
-    clients[0].deny_kid(TestKey::es256().kid()).unwrap();
-    assert!(clients[1].known(TestKey::es256().kid()).is_some());
+    // What is denied outlives the test, and another may get the port: a kid that no test has.
+    clients[0].deny_kid(&"denied-of-one-issuer".parse().unwrap()).unwrap();
+    assert_eq!(clients[1].status().denied, 0);
     while clients[1].status().fetches.failed == 0 {
         tokio::time::timeout(Duration::from_secs(10), clients[1].refresh_now()).await.unwrap().ok();
     }
