@@ -87,8 +87,10 @@ impl JwksClientBuilder {
     /// cannot be reached. The directory must exist, and the path must be this client's alone.
     ///
     /// A copy is used if its last contact is no longer ago than [`Timing::staleness`], by the wall clock; it is stale
-    /// from the start, so an attempt is made at once, and a restart extends nothing. A copy that was changed, or is of
-    /// another issuer, another URL, the future or too old is ignored with a warning.
+    /// from the start, so an attempt is made at once, and a restart extends nothing. A copy that is of another issuer,
+    /// another URL, the future or too old is ignored with a warning. One that was changed, or written under another key
+    /// or by another version, is renamed to `path.rejected` and told as an error: the kids that it denies are accepted
+    /// again until they are denied anew.
     ///
     /// It carries an HMAC-SHA-256 under a random key in the file `path.key` beside it, which is made if it is not
     /// there. That finds every damage, and keys put there by somebody who can write the copy but not read the key. It
@@ -101,7 +103,7 @@ impl JwksClientBuilder {
     }
 
     /// As [`disk_copy`](Self::disk_copy), under a secret of the operator's: at least 32 random bytes that stay the same
-    /// over a restart. A copy that was written with another is ignored.
+    /// over a restart. A copy that was written with another is put aside.
     pub fn disk_copy_with_key(mut self, path: impl Into<PathBuf>, key: &[u8]) -> Self {
         let long_enough = key.len() >= disk::MIN_KEY;
         let key = if long_enough { KeyPlan::Given(Box::new(disk::key_of(key))) } else { KeyPlan::TooShort };

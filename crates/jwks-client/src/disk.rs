@@ -58,6 +58,13 @@ impl DiskCopy {
         }
     }
 
+    /// Puts a copy that is not ours aside, before a new one takes its place: it may be the only list of denied kids.
+    /// Answers where it is now.
+    pub(crate) fn set_aside(&self) -> io::Result<PathBuf> {
+        let aside = beside(&self.path, ".rejected");
+        fs::rename(&self.path, &aside).map(|()| aside)
+    }
+
     /// Writes a copy in the background. Of several at once the last one counts.
     pub(crate) fn save(&self, record: Record) {
         self.writer.put(record);

@@ -31,7 +31,8 @@ impl Kept {
     }
 }
 
-/// Reads the copy. Whatever is wrong with it is warned about and not fatal: the next fetch writes a new one.
+/// Reads the copy. Whatever is wrong with it is told and not fatal: the next fetch writes a new one. One that cannot be
+/// read is put aside.
 pub(super) fn from_disk(
     disk: Option<&DiskCopy>,
     issuer: &str,
@@ -57,7 +58,28 @@ pub(super) fn from_disk(
         }
         Err(reason) => {
             ignored(reason);
+            if reason != Unfit::OtherIssuer {
+                report_lost_denials(disk, issuer);
+            }
             (Denied::default(), None)
+        }
+    }
+}
+
+/// Nobody but the operator knows whether there were any.
+fn report_lost_denials(disk: &DiskCopy, issuer: &str) {
+    let remedy = "put the copy and its key back if they were exchanged, or deny the kids again";
+    match disk.set_aside() {
+        Ok(aside) => {
+            let kept = aside.display();
+            tracing::error!(%issuer, %kept, remedy, "kids that were denied before are accepted again");
+        }
+        Err(error) => {
+            let path = disk.path().display();
+            tracing::error!(
+                %issuer, %path, %error, remedy,
+                "kids that were denied before are accepted again, and the copy cannot be put aside"
+            );
         }
     }
 }

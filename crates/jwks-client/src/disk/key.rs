@@ -16,8 +16,9 @@ pub(crate) fn key_of(secret: &[u8]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, secret)
 }
 
-/// The key in this file, which is made if it is not there. It is bound to this place and needs no backup: without it
-/// the copy is ignored, and the next fetch makes a new one.
+/// The key in this file, which is made if it is not there. It belongs to the copy beside it: keep and move both
+/// together. Without it the copy is put aside, and the next fetch brings the set back, but not the denied kids: they are
+/// accepted again until they are denied anew.
 pub(super) fn load_or_create(path: &Path) -> Result<hmac::Key, String> {
     let refused = |what: &str, error: &io::Error| format!("{what} {}: {error}", path.display());
     let mut fresh = [0; MIN_KEY];

@@ -205,8 +205,15 @@ async fn a_copy_under_another_key_is_ignored() {
     drop(process);
     house.issuer.stop().await;
     assert!(!house.directory.path().join("jwks.key").exists(), "no key lies beside it");
-    assert!(!house.process_with(HOUR, with(2)).client.is_ready());
+    let aside = house.directory.path().join("jwks.rejected");
+    for other in [with(2), with(3)] {
+        assert!(!house.process_with(HOUR, other).client.is_ready());
+        // It may be the only list of denied kids.
+        assert!(!house.path().exists());
+        fs::rename(&aside, house.path()).unwrap();
+    }
     assert!(!house.process(HOUR).client.is_ready());
+    fs::rename(&aside, house.path()).unwrap();
     assert!(house.process_with(HOUR, with(1)).client.is_ready());
 }
 
