@@ -117,6 +117,7 @@ mod tests {
         let parse = |json| serde_json::from_str::<NumericDate>(json).ok().map(NumericDate::as_secs);
         assert_eq!(parse("0"), Some(0));
         assert_eq!(parse("1700000000"), Some(1_700_000_000));
+        assert_eq!(NumericDate::from_secs(1_700_000_000).to_string(), "1700000000");
         assert_eq!(parse("1700000000.9"), Some(1_700_000_000));
         for json in [
             "-1",
