@@ -143,8 +143,8 @@ impl<C> Principal<C> {
         &self.token.claims.sub
     }
 
-    /// The client that the token was issued to: the program that calls. Where an issuer does not say, it is
-    /// the subject.
+    /// The client that the token was issued to: the program that calls. Where an issuer knows
+    /// no clients, as Kubernetes, it is the subject.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.token.claims.client_id
