@@ -99,7 +99,7 @@ impl VerifierBuilder {
     }
 
     /// Accepts each token once: the second time it is refused as used. Of up to `capacity` tokens this is
-    /// remembered until they end, at about 150 bytes each; one more is answered 503, because a token that was
+    /// remembered until they end, at about 180 bytes each; one more is answered 503, because a token that was
     /// forgotten would be accepted again. A token is known by its issuer and `jti`, or by its text where the
     /// issuer gives it no name. A request uses a token up once it is accepted, also where a scope is missing then.
     pub fn one_time(mut self, capacity: usize) -> Self {
@@ -186,7 +186,7 @@ impl VerifierBuilder {
         }
         let possession = Possession {
             #[cfg(feature = "dpop")]
-            dpop: self.dpop.map(Dpop::build).transpose()?,
+            dpop: self.dpop.map(|dpop| dpop.build(self.leeway)).transpose()?,
         };
         Ok(Verifier::new(Inner {
             issuers: issuers.into(),

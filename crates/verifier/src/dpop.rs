@@ -9,13 +9,15 @@ use http::{HeaderValue, header::HeaderName, request::Parts};
 use serde::Deserialize;
 
 use crate::{
-    BuildError, ProofFault, Refusal,
+    BuildError, Principal, ProofFault, Refusal,
     nonce::Nonces,
     replay::{Fingerprint, SpentOnce, Unspendable},
 };
 
 static DPOP: HeaderName = HeaderName::from_static("dpop");
 const MAX_AGE: Duration = Duration::from_mins(1);
+/// How far the clock of a client may be ahead. Each second of it is one more in which a proof has to be remembered.
+const MAX_AHEAD: Duration = Duration::from_secs(5);
 const CAPACITY: usize = 65_536;
 
 /// Takes tokens that are bound to a key of their holder, by a proof beside each
@@ -57,16 +59,21 @@ impl Dpop {
         Self { url: url.to_owned(), max_age: MAX_AGE, capacity: CAPACITY, nonce: false }
     }
 
-    /// How far the time of a proof may be from now, in either direction: 1 to 60 s; without this, 60 s
-    /// ([RFC 9449 section 11.1](https://www.rfc-editor.org/rfc/rfc9449#section-11.1)).
+    /// How old a proof may be: 1 to 60 s; without this, 60 s
+    /// ([RFC 9449 section 11.1](https://www.rfc-editor.org/rfc/rfc9449#section-11.1)). It may also be from the near
+    /// future, because clocks differ: by 5 s, or by less where the verifier's leeway or this is less.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// How many proofs are remembered while they are fresh, at about 150 bytes each; without this, 65,536. One
-    /// more is answered 503: a proof that was forgotten would be taken again. The rate of requests times twice
-    /// the greatest age is enough.
+    /// How many proofs are remembered while they are fresh, at about 180 bytes each; without this, 65,536. One
+    /// more is answered 503: a proof that was forgotten would be taken again. A proof is remembered for up to
+    /// 65 s: its greatest age and the 5 s that it may be ahead.
+    ///
+    /// One client (by `iss` and `client_id`) may fill an eighth of this, and is answered 503 itself then: it cannot
+    /// push out the others. So enough is eight times what the busiest client asks in 65 s; the 65,536 are enough
+    /// for 126 requests per second of one client.
     pub fn remember(mut self, proofs: usize) -> Self {
         self.capacity = proofs;
         self
@@ -81,7 +88,8 @@ impl Dpop {
         self
     }
 
-    pub(crate) fn build(self) -> Result<ProofRules, BuildError> {
+    /// The leeway is how far the verifier believes clocks to be apart.
+    pub(crate) fn build(self, leeway: Duration) -> Result<ProofRules, BuildError> {
         let base = self.url.strip_suffix('/').unwrap_or(&self.url);
         if base.contains(['?', '#']) || location(base).is_none() {
             return Err(BuildError::DpopUrl(self.url));
@@ -93,7 +101,8 @@ impl Dpop {
         Ok(ProofRules {
             base: base.into(),
             max_age: self.max_age,
-            spent: SpentOnce::new(self.capacity),
+            max_ahead: MAX_AHEAD.min(leeway).min(self.max_age),
+            spent: SpentOnce::in_shares(self.capacity),
             nonces,
         })
     }
@@ -104,6 +113,7 @@ impl Dpop {
 pub(crate) struct ProofRules {
     base: Box<str>,
     max_age: Duration,
+    max_ahead: Duration,
     spent: SpentOnce,
     nonces: Option<Nonces>,
 }
@@ -129,11 +139,12 @@ impl ProofRules {
     /// every other respect takes room in memory.
     pub(crate) fn check(
         &self,
+        principal: &Principal,
         request: &Parts,
         token: &str,
         jkt: &str,
-        now: NumericDate,
     ) -> Result<(), Refusal> {
+        let now = principal.accepted_at();
         let proof = UnverifiedProof::parse(the_proof(request)?).map_err(|_| ProofFault::Malformed)?;
         let (claims, thumbprint) = proof.verify::<ProofClaims>().map_err(|_| ProofFault::Malformed)?;
         if claims.jti.is_empty() {
@@ -147,10 +158,12 @@ impl ProofRules {
         }
         self.check_nonce(claims.nonce.as_deref(), now)?;
         let until = claims.iat + self.max_age;
-        if claims.iat > now + self.max_age || now >= until {
+        if claims.iat > now + self.max_ahead || now >= until {
             return Err(ProofFault::Stale.into());
         }
-        let spent = self.spent.spend(Fingerprint::of(thumbprint.as_str(), &claims.jti), until, now);
+        // Of keys a client makes as many as it likes: whose the memory is, its issuer says.
+        let owner = (principal.iss(), principal.client_id());
+        let spent = self.spent.spend(owner, Fingerprint::of(thumbprint.as_str(), &claims.jti), until, now);
         spent.map_err(|reason| match reason {
             Unspendable::Spent => ProofFault::Replayed.into(),
             Unspendable::Outlived => ProofFault::Stale.into(),
@@ -255,7 +268,7 @@ mod tests {
 
     #[test]
     fn rules_that_cannot_work_are_refused() {
-        let build = |dpop: Dpop| dpop.build().map(drop).map_err(|error| error.to_string());
+        let build = |dpop: Dpop| dpop.build(MAX_AHEAD).map(drop).map_err(|error| error.to_string());
         for url in ["", "orders.example.com", "ftp://a", "https://a/?b", "https://a#b", "https://a@b", "/a"] {
             assert!(build(Dpop::at(url)).is_err(), "{url}");
         }

@@ -1,6 +1,5 @@
 //! Whether a request proves what its token asks for: the table of bindings and proofs.
 
-use claviger_jose::NumericDate;
 use claviger_oauth::{Confirmation, TokenScheme};
 use http::request::Parts;
 
@@ -48,9 +47,7 @@ impl Possession {
             check_certificate(thumbprint, request)?;
         }
         match (jkt, scheme) {
-            (Some(jkt), TokenScheme::Dpop) => {
-                self.check_proof(request, presented.as_str(), jkt, principal.accepted_at())
-            }
+            (Some(jkt), TokenScheme::Dpop) => self.check_proof(principal, request, presented.as_str(), jkt),
             (Some(_), TokenScheme::Bearer) => Err(TokenFault::SenderConstrained.into()),
             (None, TokenScheme::Dpop) => Err(TokenFault::Unbound.into()),
             (None, TokenScheme::Bearer) => Ok(()),
@@ -58,14 +55,20 @@ impl Possession {
     }
 
     #[cfg(feature = "dpop")]
-    fn check_proof(&self, request: &Parts, token: &str, jkt: &str, now: NumericDate) -> Result<(), Refusal> {
+    fn check_proof(
+        &self,
+        principal: &Principal,
+        request: &Parts,
+        token: &str,
+        jkt: &str,
+    ) -> Result<(), Refusal> {
         let rules = self.dpop.as_ref().ok_or(TokenFault::SenderConstrained)?;
-        rules.check(request, token, jkt, now)
+        rules.check(principal, request, token, jkt)
     }
 
     #[cfg(not(feature = "dpop"))]
     #[expect(clippy::unused_self, reason = "without the feature the answer is known")]
-    fn check_proof(&self, _: &Parts, _: &str, _: &str, _: NumericDate) -> Result<(), Refusal> {
+    fn check_proof(&self, _: &Principal, _: &Parts, _: &str, _: &str) -> Result<(), Refusal> {
         Err(TokenFault::SenderConstrained.into())
     }
 }

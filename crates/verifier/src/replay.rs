@@ -5,14 +5,16 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashSet},
+    collections::{BinaryHeap, HashMap, HashSet},
     fmt,
+    hash::BuildHasher,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
 use claviger_jose::NumericDate;
+use foldhash::quality::RandomState;
 
 /// What a thing is remembered by: a hash, so that nobody chooses how much memory it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,40 +41,60 @@ pub(crate) enum Unspendable {
     Spent,
     /// Its like have been forgotten, because their time was over: it may have been among them.
     Outlived,
-    /// There is no room until then.
+    /// There is no room, for all or for this owner, and none comes free before then.
     Full { retry_after: Duration },
 }
 
 /// Remembers what was used until it is worthless anyway. Bounded, and closed when full.
 pub(crate) struct SpentOnce {
     capacity: usize,
+    /// What one owner may fill of it.
+    share: usize,
+    /// Owners are counted by a hash that nobody can foretell: two that have the same one share a share.
+    hasher: RandomState,
     memory: Mutex<Memory>,
 }
 
 struct Memory {
+    /// How much each owner fills, of those who fill any.
+    owners: HashMap<u64, usize>,
     known: HashSet<Fingerprint>,
-    /// The same, by their ends.
-    ends: BinaryHeap<Reverse<(NumericDate, Fingerprint)>>,
+    /// The same, by their ends, with their owners.
+    ends: BinaryHeap<Reverse<(NumericDate, Fingerprint, u64)>>,
     /// The latest end of all that was forgotten. Without it, a clock that is set back would bring forgotten
     /// things back to life.
     forgotten_until: NumericDate,
 }
 
 impl SpentOnce {
+    /// A memory that one owner may fill.
     pub(crate) fn new(capacity: usize) -> Self {
-        let forgotten_until = NumericDate::from_secs(0);
-        let memory = Memory { known: HashSet::new(), ends: BinaryHeap::new(), forgotten_until };
-        Self { capacity, memory: Mutex::new(memory) }
+        let memory = Memory {
+            owners: HashMap::new(),
+            known: HashSet::new(),
+            ends: BinaryHeap::new(),
+            forgotten_until: NumericDate::from_secs(0),
+        };
+        Self { capacity, share: capacity, hasher: RandomState::default(), memory: Mutex::new(memory) }
+    }
+
+    /// A memory of which one owner may fill an eighth: whoever spends without end does it to nobody else.
+    #[cfg(any(feature = "dpop", test))]
+    pub(crate) fn in_shares(capacity: usize) -> Self {
+        let share = (capacity / 8).max(capacity.min(1));
+        Self { share, ..Self::new(capacity) }
     }
 
     /// Takes a thing that is worthless from `until` on, once. In O(log n); of two who ask at the same time, one
-    /// is refused.
+    /// is refused. The owner is whoever can make more of such things, by issuer and name.
     pub(crate) fn spend(
         &self,
+        owner: (&str, &str),
         thing: Fingerprint,
         until: NumericDate,
         now: NumericDate,
     ) -> Result<(), Unspendable> {
+        let owner = self.hasher.hash_one(owner);
         // Nothing below can stop halfway: a panic elsewhere leaves the memory consistent.
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         // Two go for each that comes, so the store shrinks, and nobody pays for all the dead at once.
@@ -84,29 +106,35 @@ impl SpentOnce {
         if until <= memory.forgotten_until {
             return Err(Unspendable::Outlived);
         }
-        if memory.known.len() >= self.capacity {
+        let held = memory.owners.get(&owner).copied().unwrap_or(0);
+        if memory.known.len() >= self.capacity || held >= self.share {
             return Err(Unspendable::Full { retry_after: memory.next_end().since(now) });
         }
         memory.known.insert(thing);
-        memory.ends.push(Reverse((until, thing)));
+        memory.ends.push(Reverse((until, thing, owner)));
+        memory.owners.insert(owner, held + 1);
         Ok(())
     }
 }
 
 impl Memory {
     fn forget_one(&mut self, now: NumericDate) {
-        let Some(&Reverse((until, thing))) = self.ends.peek() else {
+        let Some(&Reverse((until, thing, owner))) = self.ends.peek() else {
             return;
         };
         if until <= now {
             self.ends.pop();
             self.known.remove(&thing);
+            match self.owners.get_mut(&owner) {
+                Some(held) if *held > 1 => *held -= 1,
+                _ => drop(self.owners.remove(&owner)),
+            }
             self.forgotten_until = self.forgotten_until.max(until);
         }
     }
 
     fn next_end(&self) -> NumericDate {
-        self.ends.peek().map_or(NumericDate::from_secs(0), |Reverse((until, _))| *until)
+        self.ends.peek().map_or(NumericDate::from_secs(0), |Reverse((until, ..))| *until)
     }
 }
 
@@ -119,6 +147,8 @@ impl fmt::Debug for SpentOnce {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OWNER: (&str, &str) = ("issuer", "client");
 
     fn at(secs: u64) -> NumericDate {
         NumericDate::from_secs(secs)
@@ -136,46 +166,79 @@ mod tests {
     #[test]
     fn a_thing_is_taken_once_until_its_end() {
         let store = SpentOnce::new(8);
-        assert_eq!(store.spend(thing(1), at(100), at(0)), Ok(()));
+        assert_eq!(store.spend(OWNER, thing(1), at(100), at(0)), Ok(()));
         for now in [0, 1, 99] {
-            assert_eq!(store.spend(thing(1), at(100), at(now)), Err(Unspendable::Spent));
-            assert_eq!(store.spend(thing(1), at(900), at(now)), Err(Unspendable::Spent));
+            assert_eq!(store.spend(OWNER, thing(1), at(100), at(now)), Err(Unspendable::Spent));
+            assert_eq!(store.spend(OWNER, thing(1), at(900), at(now)), Err(Unspendable::Spent));
         }
-        assert_eq!(store.spend(thing(2), at(100), at(0)), Ok(()));
+        assert_eq!(store.spend(OWNER, thing(2), at(100), at(0)), Ok(()));
     }
 
     // S-17
     #[test]
     fn a_full_store_refuses_and_does_not_forget() {
         let store = SpentOnce::new(2);
-        assert_eq!(store.spend(thing(1), at(100), at(0)), Ok(()));
-        assert_eq!(store.spend(thing(2), at(50), at(0)), Ok(()));
+        assert_eq!(store.spend(OWNER, thing(1), at(100), at(0)), Ok(()));
+        assert_eq!(store.spend(OWNER, thing(2), at(50), at(0)), Ok(()));
         for name in 3..1000 {
-            assert_eq!(store.spend(thing(name), at(200), at(1)), full(49));
+            assert_eq!(store.spend(OWNER, thing(name), at(200), at(1)), full(49));
         }
-        assert_eq!(store.spend(thing(1), at(100), at(1)), Err(Unspendable::Spent));
-        assert_eq!(store.spend(thing(3), at(200), at(50)), Ok(()));
-        assert_eq!(store.spend(thing(4), at(200), at(50)), full(50));
-        assert_eq!(SpentOnce::new(0).spend(thing(1), at(9), at(5)), full(0));
+        assert_eq!(store.spend(OWNER, thing(1), at(100), at(1)), Err(Unspendable::Spent));
+        assert_eq!(store.spend(OWNER, thing(3), at(200), at(50)), Ok(()));
+        assert_eq!(store.spend(OWNER, thing(4), at(200), at(50)), full(50));
+        assert_eq!(SpentOnce::new(0).spend(OWNER, thing(1), at(9), at(5)), full(0));
     }
 
     // S-17
     #[test]
     fn a_clock_that_is_set_back_brings_nothing_back() {
         let store = SpentOnce::new(8);
-        assert_eq!(store.spend(thing(1), at(100), at(0)), Ok(()));
-        assert_eq!(store.spend(thing(2), at(300), at(200)), Ok(()));
-        assert_eq!(store.spend(thing(1), at(100), at(0)), Err(Unspendable::Outlived));
-        assert_eq!(store.spend(thing(3), at(101), at(0)), Ok(()));
+        assert_eq!(store.spend(OWNER, thing(1), at(100), at(0)), Ok(()));
+        assert_eq!(store.spend(OWNER, thing(2), at(300), at(200)), Ok(()));
+        assert_eq!(store.spend(OWNER, thing(1), at(100), at(0)), Err(Unspendable::Outlived));
+        assert_eq!(store.spend(OWNER, thing(3), at(101), at(0)), Ok(()));
+    }
+
+    // S-17
+    #[test]
+    fn who_spends_without_end_does_it_to_nobody_else() {
+        let store = SpentOnce::in_shares(64);
+        let spend = |owner, name, now| store.spend(owner, thing(name), at(now + 60), at(now));
+        let other = ("other issuer", "client");
+        for name in 0..1000 {
+            assert_eq!(spend(OWNER, name, 0), if name < 8 { Ok(()) } else { full(60) });
+        }
+        for name in 1000..1008 {
+            assert_eq!(spend(other, name, 1), Ok(()));
+        }
+        assert_eq!(spend(other, 1008, 1), full(59));
+        assert_eq!(spend(OWNER, 0, 1), Err(Unspendable::Spent));
+        // What has ended makes room for its owner again, and for nobody else.
+        assert_eq!(spend(OWNER, 8, 60), Ok(()));
+        assert_eq!(spend(other, 1008, 60), full(0));
+        // All of them together have no more than there is.
+        let store = SpentOnce::in_shares(16);
+        for client in 0..20 {
+            let client = client.to_string();
+            let both = [0, 1].map(|name| {
+                let thing = Fingerprint::of(&client, if name == 0 { "a" } else { "b" });
+                store.spend(("issuer", &client), thing, at(60), at(0))
+            });
+            let free = client.parse::<u64>().unwrap() < 8;
+            assert_eq!(both, if free { [Ok(()); 2] } else { [full(60); 2] });
+        }
+        assert_eq!(SpentOnce::in_shares(1).spend(OWNER, thing(1), at(9), at(5)), Ok(()));
+        assert_eq!(SpentOnce::in_shares(0).spend(OWNER, thing(1), at(9), at(5)), full(0));
     }
 
     #[test]
     fn the_store_keeps_no_more_than_what_is_alive() {
         let store = SpentOnce::new(1000);
         for now in 0..10_000 {
-            assert_eq!(store.spend(thing(now), at(now + 60), at(now)), Ok(()));
+            assert_eq!(store.spend(OWNER, thing(now), at(now + 60), at(now)), Ok(()));
             let memory = store.memory.lock().unwrap();
             assert!(memory.known.len() <= 61 && memory.known.len() == memory.ends.len());
+            assert_eq!(memory.owners.values().sum::<usize>(), memory.known.len());
         }
     }
 
@@ -183,7 +246,7 @@ mod tests {
     fn of_many_at_once_one_is_taken() {
         let store = SpentOnce::new(8);
         let taken: usize = std::thread::scope(|scope| {
-            let spend = || usize::from(store.spend(thing(1), at(100), at(0)).is_ok());
+            let spend = || usize::from(store.spend(OWNER, thing(1), at(100), at(0)).is_ok());
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(spend)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });

@@ -187,7 +187,8 @@ impl Verifier {
             None => Fingerprint::of("", token.rsplit_once('.').map_or(token, |(signed, _)| signed)),
         };
         let until = principal.exp() + self.0.leeway;
-        one_time.spend(fingerprint, until, principal.accepted_at()).map_err(|reason| match reason {
+        let owner = (principal.iss(), principal.client_id());
+        one_time.spend(owner, fingerprint, until, principal.accepted_at()).map_err(|reason| match reason {
             Unspendable::Spent => TokenFault::Used.into(),
             Unspendable::Outlived => TokenFault::Expired.into(),
             Unspendable::Full { retry_after } => Refusal::Busy { retry_after },

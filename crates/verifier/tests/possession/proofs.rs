@@ -162,19 +162,32 @@ async fn a_proof_is_from_now() {
         (NOW - 61, "proof_stale"),
         (NOW - 60, "proof_stale"),
         (NOW - 59, "accepted"),
-        (NOW + 60, "accepted"),
-        (NOW + 61, "proof_stale"),
+        (NOW + 5, "accepted"),
+        (NOW + 6, "proof_stale"),
+        (NOW + 60, "proof_stale"),
         (0, "proof_stale"),
         (253_402_300_799, "proof_stale"),
         (253_402_300_800, "proof_malformed"),
     ] {
         proofs.check(|proof| proof.claim("iat", iat), expected).await;
     }
-    let dpop = Dpop::at(ORDERS).max_age(Duration::from_secs(5));
-    let bench = Bench::new(|verifier| verifier.dpop(dpop)).await;
-    let token = bench.bound_to(holder());
-    let proof = Proof::of(holder(), &token, "1").claim("iat", NOW - 5).sign(holder());
-    assert_eq!(bench.ask(&request(&format!("DPoP {token}"), &[&proof])).await, "proof_stale");
+    // What is ahead is no further than either of the two bounds that the service has set.
+    for (max_age, leeway, ahead) in [(5, 30, 5), (2, 30, 2), (60, 3, 3), (60, 0, 0)] {
+        let dpop = Dpop::at(ORDERS).max_age(Duration::from_secs(max_age));
+        let bench = Bench::new(|verifier| verifier.dpop(dpop).leeway(Duration::from_secs(leeway))).await;
+        let token = bench.bound_to(holder());
+        for (iat, expected) in [
+            (NOW - max_age, "proof_stale"),
+            (NOW, "accepted"),
+            (NOW + ahead, "accepted"),
+            (NOW + ahead + 1, "proof_stale"),
+        ] {
+            let jti = fastrand::u64(..).to_string();
+            let proof = Proof::of(holder(), &token, &jti).claim("iat", iat).sign(holder());
+            let reason = bench.ask(&request(&format!("DPoP {token}"), &[&proof])).await;
+            assert_eq!(reason, expected, "{iat}: {max_age} {leeway}");
+        }
+    }
 }
 
 /// A router below another one sees only the rest of the path, and a proxy may have taken away the beginning.

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use claviger_testkit::TestKey;
-use claviger_verifier::{Dpop, Refusal, Verifier};
+use claviger_verifier::{Clock, Dpop, Refusal, Verifier};
+use serde_json::json;
 
 use crate::{Bench, NOW, ORDERS, Proof, reason, request, verifier_of};
 
@@ -86,7 +87,7 @@ async fn proofs_are_remembered_per_instance() {
 // S-17
 #[tokio::test]
 async fn a_full_memory_refuses_and_does_not_forget() {
-    let bench = Bench::new(|verifier| verifier.dpop(Dpop::at(ORDERS).remember(2))).await;
+    let bench = Bench::new(|verifier| verifier.dpop(Dpop::at(ORDERS).remember(16))).await;
     let token = bench.bound_to(holder());
     let ask = async |jti: &str, iat: u64| {
         let proof = Proof::of(holder(), &token, jti).claim("iat", iat).sign(holder());
@@ -105,6 +106,38 @@ async fn a_full_memory_refuses_and_does_not_forget() {
     bench.clock.advance(Duration::from_secs(30));
     assert_eq!(ask("3", NOW + 30).await.0, "accepted");
     assert_eq!(ask("4", NOW + 30).await, ("busy", 503, Some("30".to_owned())));
+}
+
+/// Whoever fills the memory, with as many keys as it likes, fills its own share.
+// S-17
+#[tokio::test]
+async fn one_client_cannot_push_the_others_out() {
+    let bench = Bench::new(|verifier| verifier.dpop(Dpop::at(ORDERS).remember(64))).await;
+    let ask = async |client: &str, holder: &TestKey, jti: u32| {
+        let token = bench.token().client_id(client).claim("cnf", json!({ "jkt": holder.kid() }));
+        let token = token.sign_with(TestKey::es256());
+        let proof = Proof::of(holder, &token, &jti.to_string()).claim("iat", NOW + 5).sign(holder);
+        bench.ask(&request(&format!("DPoP {token}"), &[&proof])).await
+    };
+    for jti in 0..4 {
+        assert_eq!(ask("flood", TestKey::es256_other(), jti).await, "accepted");
+        assert_eq!(ask("flood", TestKey::es256(), jti).await, "accepted");
+    }
+    for jti in 4..50 {
+        assert_eq!(ask("flood", TestKey::es256_other(), jti).await, "busy");
+    }
+    assert_eq!(ask("payroll", TestKey::rs256(), 0).await, "accepted");
+    // A proof from the future holds its room for 65 s and no longer.
+    bench.clock.advance(Duration::from_secs(64));
+    let token = bench.token().client_id("flood").claim("cnf", json!({ "jkt": holder().kid() }));
+    let token = token.sign_with(TestKey::es256());
+    let later = async |jti: &str| {
+        let proof = Proof::of(holder(), &token, jti).claim("iat", bench.clock.now().as_secs()).sign(holder());
+        bench.ask(&request(&format!("DPoP {token}"), &[&proof])).await
+    };
+    assert_eq!(later("64").await, "busy");
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(later("65").await, "accepted");
 }
 
 // S-17
