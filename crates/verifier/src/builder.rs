@@ -98,7 +98,15 @@ impl VerifierBuilder {
         self
     }
 
-    /// Accepts each token once: the second time it is refused as used. Of up to `capacity` tokens this is
+    /// Accepts each token once, as far as this process knows, and until it is restarted: the second time it is
+    /// refused as used. What was used is in the memory of this verifier alone. So another instance of the service
+    /// accepts the token once more, and so does this one after a restart, for as long as the token lives.
+    ///
+    /// With several instances, or where once has to mean once: let one instance do what such tokens are for, or
+    /// write [`jti`](crate::Principal::jti) with [`iss`](crate::Principal::iss) under a unique index of the
+    /// service's own database, in the same transaction as what the token allows.
+    ///
+    /// Of up to `capacity` tokens this is
     /// remembered until they end, at about 180 bytes each; one more is answered 503, because a token that was
     /// forgotten would be accepted again. A token is known by its issuer and `jti`, or by its text where the
     /// issuer gives it no name. A request uses a token up once it is accepted, also where a scope is missing then.
