@@ -13,6 +13,7 @@ use actix_web::{
 use http::{Request, request::Parts};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
+use tracing::error;
 
 use crate::{
     Authorized, Principal, Refusal, Rejection, Required, TokenFault, Verifier, verifier::Authenticated,
@@ -98,13 +99,24 @@ fn extract<T: 'static>(
 ) -> Extracted<T> {
     let request = request.clone();
     Box::pin(async move {
-        let shared = request.app_data::<Data<Verifier>>().map(Data::get_ref);
-        let Some(verifier) = request.app_data::<Verifier>().or(shared).cloned() else {
-            return Err(ErrorInternalServerError("no verifier: add one to the app with `app_data`"));
-        };
+        let verifier = verifier_of(&request)?;
         let principal = authenticate_once(&verifier, &request).await;
         of(principal).map_err(|refusal| verifier.refuse(refusal).into())
     })
+}
+
+/// The verifier of the innermost scope that has one. Which of two kinds of data was set further inside, nobody can
+/// tell: to guess would be to judge the tokens of one scope by the rules of another.
+fn verifier_of(request: &HttpRequest) -> Result<Verifier, actix_web::Error> {
+    let shared = request.app_data::<Data<Verifier>>().map(Data::get_ref);
+    match (request.app_data::<Verifier>(), shared) {
+        (Some(own), Some(shared)) if !own.is(shared) => {
+            error!("one verifier is set with `app_data` and another as `web::Data`: set all in one way");
+            Err(ErrorInternalServerError("two verifiers: set all of them in one way"))
+        }
+        (Some(verifier), _) | (None, Some(verifier)) => Ok(verifier.clone()),
+        (None, None) => Err(ErrorInternalServerError("no verifier: add one to the app with `app_data`")),
+    }
 }
 
 /// The extractors of one handler run at the same time: whoever is second waits for what the first has found.

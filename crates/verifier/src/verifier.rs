@@ -146,6 +146,11 @@ impl Verifier {
         &self.0.audience
     }
 
+    /// Whether the two are clones of one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn answers(&self) -> &Arc<Answers> {
         &self.0.answers
     }

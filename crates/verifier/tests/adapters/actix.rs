@@ -188,6 +188,30 @@ async fn an_app_without_a_verifier_says_so() {
     assert_eq!((answer.status, answer.body.contains("app_data")), (500, true));
 }
 
+/// The verifier of the inner scope counts, or nobody's.
+#[tokio::test]
+async fn a_scope_is_not_judged_by_the_verifier_of_another() {
+    let (app, scope) = (Bench::new().await, Bench::new().await);
+    let bare = || App::new().app_data(app.verifier.clone());
+    let shared = || App::new().app_data(Data::new(app.verifier.clone()));
+    let inner = || web::scope("/in").route("", web::get().to(whoami));
+    let check = async |from: App<_>, bench: &Bench, status: u16| {
+        let service = init_service(from).await;
+        let request = TestRequest::get().uri("/in").insert_header(("authorization", bench.bearer()));
+        assert_eq!(answer_of(call_service(&service, request.to_request()).await).await.status, status);
+    };
+    let own = || inner().app_data(scope.verifier.clone());
+    let own_shared = || inner().app_data(Data::new(scope.verifier.clone()));
+    for (bench, status) in [(&scope, 200), (&app, 401)] {
+        check(bare().service(own()), bench, status).await;
+        check(shared().service(own_shared()), bench, status).await;
+        check(bare().service(own_shared()), bench, 500).await;
+        check(shared().service(own()), bench, 500).await;
+    }
+    // The same one in both ways is one.
+    check(shared().app_data(app.verifier.clone()).service(inner()), &app, 200).await;
+}
+
 #[test]
 fn a_refusal_is_an_error_of_actix() {
     let response: HttpResponse = Refusal::NoToken.error_response();
