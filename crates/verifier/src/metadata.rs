@@ -29,6 +29,9 @@ pub enum MetadataError {
         "{0:?} is no https URL (or http on this machine) without fragment; name the service's URL with `resource`"
     )]
     Resource(String),
+    /// A router of axum has no route for the path of the URL.
+    #[error("the path of {0:?} cannot be served: a segment begins with `:` or `*`, which axum refuses")]
+    Path(String),
     /// A scope breaks the grammar.
     #[error("the scope {given:?} cannot be used: {reason}")]
     Scope {
@@ -81,6 +84,10 @@ impl ResourceMetadata {
         let Some(uri) = resource.and_then(|url| url.parse::<Uri>().ok()) else {
             return Err(MetadataError::Resource(self.resource));
         };
+        // Axum panics at these, here or in the router that this one is merged into.
+        if uri.path().split('/').any(|segment| segment.starts_with([':', '*'])) {
+            return Err(MetadataError::Path(self.resource));
+        }
         for scope in &self.scopes {
             if let Err(reason) = scope.parse::<Scope>() {
                 return Err(MetadataError::Scope { given: scope.clone(), reason });

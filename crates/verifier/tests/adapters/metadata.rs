@@ -70,6 +70,15 @@ async fn metadata_that_nobody_could_use_is_told_at_start() {
     check(ORDERS, Some("http://orders.fleet.test"), "orders:read", "no https URL");
     check(ORDERS, Some("https://orders.fleet.test/#top"), "orders:read", "no https URL");
     check(ORDERS, None, "orders read", "scope");
+    for path in [":", ":orders", "*", "*orders", "v1/:orders", "v1/*/orders", "v1/:orders/"] {
+        check(ORDERS, Some(&format!("{ORDERS}/{path}")), "orders:read", "a segment begins with");
+    }
+    // What else may stand in a path stands for itself.
+    for path in ["a:b", "a*", "{", "}", "{}", "{*a}", "{{a}}", "%3Aorders", "//", "~", "?:a", "a/?*"] {
+        let url = format!("{ORDERS}/{path}");
+        let metadata = resource_metadata(&verifier_of(ORDERS)).resource(&url).router();
+        drop(Router::<()>::new().merge(metadata.unwrap()));
+    }
     let urn = verifier_of("urn:fleet:orders");
     assert!(resource_metadata(&urn).resource(ORDERS).router().is_ok());
 }
