@@ -40,6 +40,8 @@ pub(crate) struct AcceptedToken {
     /// The name that the service has at this issuer.
     pub(crate) audience: Arc<str>,
     pub(crate) claims: OwnedClaims,
+    /// Whether the issuer is none of this house, and names its subjects as it likes.
+    pub(crate) foreign: bool,
     /// Where this issuer's roles stand.
     pub(crate) roles: &'static [&'static [Member]],
     pub(crate) payload: Payload,
@@ -95,9 +97,9 @@ impl Principal {
         accepted_at: NumericDate,
     ) -> Self {
         let (issuer, audience) = (Arc::clone(&profile.issuer), Arc::clone(&profile.audience));
-        let roles = profile.dialect.roles;
+        let (foreign, roles) = (profile.dialect.foreign, profile.dialect.roles);
         let payload = Payload::Verified(payload);
-        Self::of(AcceptedToken { issuer, audience, claims, roles, payload }, accepted_at)
+        Self::of(AcceptedToken { issuer, audience, claims, foreign, roles, payload }, accepted_at)
     }
 
     pub(crate) fn of(token: AcceptedToken, accepted_at: NumericDate) -> Self {
@@ -192,10 +194,11 @@ impl<C> Principal<C> {
         self.token.claims.acr.as_deref()
     }
 
-    /// Whether the subject is a service acting for itself, by the prefix that our issuer gives it.
+    /// Whether the subject is a service acting for itself, by the prefix `client:` that an issuer of this house gives
+    /// it. Of the subjects of all others this knows nothing and answers `false`: there, anybody may be called so.
     #[must_use]
     pub fn is_client(&self) -> bool {
-        self.sub().starts_with("client:")
+        !self.token.foreign && self.sub().starts_with("client:")
     }
 
     /// Whether the token allows this scope.

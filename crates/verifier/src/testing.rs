@@ -134,6 +134,7 @@ impl TestPrincipal {
             issuer: text("iss").expect("the issuer is a text").into(),
             audience: AUDIENCE.into(),
             claims: owned,
+            foreign: HOUSE.foreign,
             roles: HOUSE.roles,
             payload: Payload::ForTest(claims.to_string().into()),
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger_testkit::{TestIssuer, TestKey};
-use claviger_verifier::Verifier;
+use claviger_verifier::{TrustedIssuer, Verifier};
 
 use crate::ORDERS;
 
@@ -31,4 +31,19 @@ async fn a_key_set_elsewhere_is_that_of_the_first_issuer_whoever_else_is_trusted
     assert_eq!(reason(&verifier, &partner, first).await, "unknown_kid");
     assert_eq!(reason(&verifier, &house, second).await, "accepted");
     assert_eq!(reason(&verifier, &house, mirror).await, "unknown_kid");
+}
+
+#[tokio::test]
+async fn a_subject_of_others_is_no_client_of_this_house_whatever_it_is_called() {
+    let issuer = TestIssuer::start().await;
+    for (trusted, is_client) in
+        [(TrustedIssuer::new(issuer.url()), true), (TrustedIssuer::rfc9068(issuer.url()), false)]
+    {
+        let verifier = Verifier::builder(trusted, ORDERS).build().unwrap();
+        assert!(verifier.ready_within(Duration::from_secs(10)).await);
+        let token = issuer.token(ORDERS).sub("client:payroll").sign_with(TestKey::es256());
+        assert_eq!(verifier.verify(&token).await.unwrap().is_client(), is_client);
+        let token = issuer.token(ORDERS).sub("alice").sign_with(TestKey::es256());
+        assert!(!verifier.verify(&token).await.unwrap().is_client());
+    }
 }
