@@ -16,6 +16,8 @@ pub(crate) struct Horizons {
     pub(crate) fresh: Option<Duration>,
     /// While the issuer cannot be reached, usable for so long: `stale-if-error` (RFC 5861 section 4).
     pub(crate) stale: Option<Duration>,
+    /// How long it lay in caches before it came: what `Age` says, or nothing.
+    pub(crate) age: Duration,
 }
 
 /// What makes the next request conditional. They are sent back as they came, and only to where they came from.
@@ -71,6 +73,7 @@ pub(crate) fn horizons(headers: &HeaderMap) -> Horizons {
     Horizons {
         fresh: fresh.map(|seconds| Duration::from_secs(seconds.saturating_sub(age))),
         stale: stale.map(Duration::from_secs),
+        age: Duration::from_secs(age),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     KeyError, Timing,
     http_cache::Horizons,
-    timing::{MAX_FRESHNESS, MAX_WAIT},
+    timing::{MAX_FRESHNESS, MAX_STALENESS, MAX_WAIT},
 };
 
 mod turn;
@@ -59,8 +59,8 @@ pub(crate) struct Policy {
 /// What is known about the last contact with the issuer.
 #[derive(Debug, Clone, Copy)]
 enum Contact {
-    /// In this process.
-    Own { at: Duration },
+    /// In this process, at `at`; what answered was a cache that had heard of the issuer that much before, or the issuer.
+    Own { at: Duration, before: Duration },
     /// By an earlier process, that much before `at`. Nobody has confirmed the set since.
     Earlier { at: Duration, before: Duration },
     /// The set is the operator's word: it does not age.
@@ -124,7 +124,7 @@ impl Policy {
         let default = if confirmed { self.staleness } else { self.timing.staleness() };
         self.staleness = says.stale.unwrap_or(default).min(self.timing.staleness());
         let began = self.under_way.take().unwrap_or(now);
-        self.contact = Some(Contact::Own { at: began });
+        self.contact = Some(Contact::Own { at: began, before: says.age.min(MAX_STALENESS) });
         self.failures = 0;
         self.barred_until = Duration::ZERO;
         // At 0.8 of the freshness, give or take a tenth: before it is stale, and not all verifiers at once.
@@ -151,10 +151,11 @@ impl Policy {
     }
 
     /// What a kid that is still not held is told. A set that was never confirmed in this process does not say what
-    /// the issuer lacks.
+    /// the issuer lacks, nor does one that lay in a cache for longer than any set is fresh.
     pub(crate) fn refusal(&self, now: Duration) -> KeyError {
         let confirmed = !matches!(self.contact, Some(Contact::Earlier { .. }));
-        if self.failures == 0 && confirmed && self.is_usable(now) {
+        let recent = self.age(now).is_some_and(|age| age <= MAX_FRESHNESS);
+        if self.failures == 0 && confirmed && recent && self.is_usable(now) {
             KeyError::UnknownKid
         } else {
             self.unavailable(now)
@@ -171,7 +172,7 @@ impl Policy {
     /// Until when the held set may be used; `None` without one. A set may always be used while it is fresh.
     pub(crate) fn usable_until(&self) -> Option<Duration> {
         self.contact.map(|contact| match contact {
-            Contact::Own { at } => at + self.staleness.max(self.freshness),
+            Contact::Own { at, before } => at + self.staleness.saturating_sub(before).max(self.freshness),
             Contact::Earlier { at, before } => at + self.staleness.saturating_sub(before),
             Contact::Fixed => NEVER,
         })
@@ -180,17 +181,16 @@ impl Policy {
     /// Until when the held set is fresh; `None` without one.
     pub(crate) fn fresh_until(&self) -> Option<Duration> {
         self.contact.map(|contact| match contact {
-            Contact::Own { at } => at + self.freshness,
+            Contact::Own { at, .. } => at + self.freshness,
             Contact::Earlier { .. } => Duration::ZERO,
             Contact::Fixed => NEVER,
         })
     }
 
-    /// The time since the last contact.
+    /// The time since the last contact with the issuer itself, as far as it is known.
     pub(crate) fn age(&self, now: Duration) -> Option<Duration> {
         self.contact.map(|contact| match contact {
-            Contact::Own { at } => now.saturating_sub(at),
-            Contact::Earlier { at, before } => now.saturating_sub(at) + before,
+            Contact::Own { at, before } | Contact::Earlier { at, before } => now.saturating_sub(at) + before,
             Contact::Fixed => Duration::ZERO,
         })
     }

@@ -8,7 +8,8 @@ use crate::FetchError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// The time since the last contact: a set, or the news that it has not changed. `None`: never.
+    /// The time since the last contact: a set, or the news that it has not changed. The `Age` of an answer that lay in a
+    /// cache is part of it. `None`: never.
     pub age: Option<Duration>,
     /// The wall-clock time of the last contact, which may have been an earlier process's. `None`: never, or the set is
     /// fixed.

@@ -8,6 +8,8 @@ pub(crate) const MIN_FRESHNESS: Duration = Duration::from_mins(1);
 pub(crate) const MIN_FRESHNESS_ON_LOOPBACK: Duration = Duration::from_secs(1);
 /// The longest: a `max-age` of a year must not keep a withdrawn key alive.
 pub(crate) const MAX_FRESHNESS: Duration = Duration::from_hours(1);
+/// The longest time for which a set can be used after the last contact.
+pub(crate) const MAX_STALENESS: Duration = Duration::from_hours(72);
 /// How long a request waits for a fetch.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(2);
 
@@ -48,13 +50,14 @@ impl Timing {
         Ok(Self { freshness, ..self })
     }
 
-    /// Sets how long a set may be used after the last contact with the issuer (M). Zero fails closed:
+    /// Sets how long a set may be used after the last contact with the issuer (M), less the time for which the answer lay
+    /// in a cache on the way (`Age`), but always while it is fresh. Zero fails closed:
     /// the set is dropped when it is no longer fresh.
     ///
     /// # Errors
     /// [`TimingError`] for more than 72 h.
     pub fn with_staleness(self, staleness: Duration) -> Result<Self, TimingError> {
-        within("the staleness of the key set", staleness, Duration::ZERO, 72 * HOUR)?;
+        within("the staleness of the key set", staleness, Duration::ZERO, MAX_STALENESS)?;
         Ok(Self { staleness, ..self })
     }
 

@@ -6,10 +6,10 @@ mod states;
 const DAY: f64 = 86_400.0;
 
 /// An answer that says nothing about itself.
-const SILENT: Horizons = Horizons { fresh: None, stale: None };
+const SILENT: Horizons = Horizons { fresh: None, stale: None, age: Duration::ZERO };
 
 fn fresh(fresh: Option<Duration>) -> Horizons {
-    Horizons { fresh, stale: None }
+    Horizons { fresh, ..SILENT }
 }
 
 fn at(seconds: f64) -> Duration {
@@ -133,12 +133,33 @@ fn the_issuer_can_shorten_the_time_of_staleness_and_not_prolong_it() {
     let usable_until = |stale: f64| {
         let mut policy = cold();
         attempt(&mut policy, 0.0);
-        policy.succeeded(at(0.0), false, Horizons { fresh: None, stale: Some(at(stale)) }, 0.5);
+        policy.succeeded(at(0.0), false, Horizons { stale: Some(at(stale)), ..SILENT }, 0.5);
         policy.usable_until().map(|until| until.as_secs_f64())
     };
     assert_eq!(usable_until(3600.0), Some(3600.0));
     assert_eq!(usable_until(9.0 * DAY), Some(DAY));
     assert_eq!(usable_until(0.0), Some(300.0), "a fresh set may always be used");
+}
+
+// S-22
+#[test]
+fn the_time_in_a_cache_counts() {
+    let from_cache = |age: f64| {
+        let mut policy = cold();
+        attempt(&mut policy, 10.0);
+        policy.succeeded(at(11.0), false, Horizons { age: at(age), ..SILENT }, 0.5);
+        policy
+    };
+    let hour = from_cache(3_600.0);
+    assert_eq!(hour.age(at(10.0)), Some(at(3_600.0)));
+    assert_eq!(hour.usable_until(), Some(at(10.0 + DAY - 3_600.0)));
+    assert_eq!(refused_for(&hour, 10.0), None);
+    assert!(refused_for(&hour, 11.0).is_some(), "what the issuer has had since, nobody knows");
+    for (age, told) in [(DAY, DAY), (1e15, 3.0 * DAY)] {
+        let cut_off = from_cache(age);
+        assert_eq!(cut_off.usable_until(), Some(at(310.0)), "a fresh set may always be used");
+        assert_eq!(cut_off.age(at(11.0)), Some(at(told + 1.0)));
+    }
 }
 
 // S-22
