@@ -84,7 +84,7 @@ impl Shared {
         self.swap(state, &keys);
         let saved_lately = state.saved_at.is_some_and(|at| now < at + SAVE_PAUSE);
         if is_new || !saved_lately {
-            self.save(state);
+            self.save(state, true);
         }
     }
 
@@ -145,7 +145,7 @@ impl Shared {
         if let Some(keys) = held {
             self.swap(&mut state, &keys);
         }
-        self.save(&mut state);
+        self.save(&mut state, false);
     }
 
     /// Looks at the clocks, and tells what is only counted in passing.
@@ -153,9 +153,9 @@ impl Shared {
         let (now, wall) = (self.clock.monotonic(), self.clock.now());
         let mut state = self.state();
         let step = state.wall.look(wall, now);
-        if step.is_some() && state.copy.is_some() {
+        if matches!(step, Some(Step::Back(_))) && state.copy.is_some() {
             // The copy's age counts by the wall clock: set it to what the other clock says.
-            self.save(&mut state);
+            self.save(&mut state, false);
         }
         if let Some(Step::Forward(_)) = step {
             // This machine may have slept, and the monotonic clock with it: the set is older than it seems.
@@ -163,7 +163,7 @@ impl Shared {
         }
         let wait_is_over = state.saved_at.is_none_or(|at| at + RETRY_PAUSE <= now);
         if wait_is_over && self.disk.as_ref().is_some_and(DiskCopy::has_failed) {
-            self.save(&mut state);
+            self.save(&mut state, false);
         }
         let age = state.policy.age(now);
         let served = self.stale_served.load(Ordering::Relaxed);
@@ -182,13 +182,17 @@ impl Shared {
         }
     }
 
-    /// Has what must survive a restart written to the disk.
-    fn save(&self, state: &mut State) {
+    /// Has what must survive a restart written to the disk, with the time of a contact that has just been.
+    ///
+    /// Without one the copy can only grow older: a machine that slept has a monotonic clock that stood still, and by
+    /// the two clocks together the contact of yesterday would be one of today.
+    fn save(&self, state: &mut State, contacted: bool) {
         let Some(disk) = &self.disk else { return };
         let now = self.clock.monotonic();
         state.saved_at = Some(now);
         if let (Some(copy), Some(age), true) = (&mut state.copy, state.policy.age(now), state.holds_copy) {
-            copy.contact = self.clock.now().minus(whole_seconds(age));
+            let contact = self.clock.now().minus(whole_seconds(age));
+            copy.contact = if contacted { contact } else { contact.min(copy.contact) };
             copy.staleness = state.policy.staleness().as_secs();
         }
         let (issuer, denied) = (self.issuer.to_string(), state.denied.kids());

@@ -45,6 +45,24 @@ async fn a_wall_clock_that_is_set_back_does_not_make_the_copy_younger() {
     assert!(house.process(HOUR + 11 * HOUR).client.is_ready());
 }
 
+// S-28 S-30
+#[tokio::test]
+async fn a_machine_that_slept_does_not_make_the_copy_younger() {
+    let house = House::new().await;
+    let process = house.process(Duration::ZERO);
+    assert!(process.client.ready_within(Duration::from_secs(10)).await);
+    house.copied(|copy| copy["set"]["contact"] == BEGIN).await;
+    house.issuer.stop().await;
+    // The wall clock goes on, the other does not.
+    process.clock.set_wall(NumericDate::from_secs(BEGIN + 20 * 3_600));
+    assert!(process.client.refresh_now().await.is_err());
+    process.client.deny_kid(&nobodys_kid()).unwrap();
+    house.copied(|copy| copy["denied"].as_array().is_some_and(|denied| denied.len() == 1)).await;
+    assert_eq!(content(&house.path()).unwrap()["set"]["contact"], BEGIN);
+    drop(process);
+    assert!(!house.process(24 * HOUR).client.is_ready());
+}
+
 // S-28
 #[tokio::test]
 async fn a_fixed_set_of_last_resort_does_not_make_the_copy_younger() {
