@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{FetchError, policy::Turn, shared::Shared, source::Source};
+use crate::{
+    FetchError,
+    policy::Turn,
+    shared::Shared,
+    source::{Source, When},
+};
 
 /// How long the task sleeps without looking at the clock, which may be one that a test moves, and at the watched files.
 const LOOK: Duration = Duration::from_secs(1);
@@ -34,7 +39,8 @@ async fn step(shared: &Shared, source: &mut Source) {
     match shared.turn() {
         Turn::Fetch(cause) => {
             let began = shared.clock.monotonic();
-            let result = source.attempt(cause, shared.holding()).await;
+            let when = When { cause, now: began };
+            let result = source.attempt(when, shared.holding()).await;
             shared.conclude(began, result);
         }
         Turn::Sleep(pause) => {

@@ -13,6 +13,7 @@ use crate::{
     timing::MAX_WAIT,
 };
 
+mod discovery;
 mod file;
 mod order;
 mod place;
@@ -33,6 +34,13 @@ pub(crate) struct Fetched {
     pub(crate) place: usize,
     /// What was received, unless it is nothing new.
     pub(crate) received: Option<Received>,
+}
+
+/// Why an attempt is made, and the monotonic time at which it begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct When {
+    pub(crate) cause: Cause,
+    pub(crate) now: Duration,
 }
 
 /// A document and where it is from.
@@ -97,15 +105,15 @@ impl Source {
     ///
     /// While a usable set is held, those behind the place that it is from are not tried: a mirror may lag behind, and
     /// one failed request must not revive a key that the issuer has withdrawn.
-    pub(crate) async fn attempt(&mut self, cause: Cause, holding: Option<usize>) -> Result<Fetched, Failed> {
+    pub(crate) async fn attempt(&mut self, when: When, holding: Option<usize>) -> Result<Fetched, Failed> {
         let count = self.places.len();
         let count = holding.map_or(count, |place| count.min(place + 1));
         let parts = u32::try_from(count).unwrap_or(1).max(1);
         let mut failed: Option<Failed> = None;
         for (tried, place) in order::of_attempt(count, self.last_good).enumerate() {
             // A request waits for this one: one place that hangs must not keep it from what the next has.
-            let hurried = cause == Cause::Wanted && tried + 1 < count;
-            match self.try_place(place, if hurried { MAX_WAIT } else { ATTEMPT } / parts).await {
+            let hurried = when.cause == Cause::Wanted && tried + 1 < count;
+            match self.try_place(place, when, if hurried { MAX_WAIT } else { ATTEMPT } / parts).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => {
                     let name = self.places.get(place).map(Place::name);
@@ -117,12 +125,12 @@ impl Source {
         Err(failed.unwrap_or(FetchError::NoUsableKey.into()))
     }
 
-    async fn try_place(&mut self, index: usize, share: Duration) -> Result<Fetched, Failed> {
+    async fn try_place(&mut self, index: usize, when: When, share: Duration) -> Result<Fetched, Failed> {
         let Some(place) = self.places.get_mut(index) else {
             return Err(FetchError::NoUsableKey.into());
         };
         let known = self.held.as_ref().filter(|(from, _)| *from == index).map(|(_, provenance)| provenance);
-        let attempt = place.fetch(self.http.as_ref(), known, self.parse);
+        let attempt = place.fetch(self.http.as_ref(), known, when, self.parse);
         let result = tokio::time::timeout(share, attempt).await;
         let (keys, says, received) =
             result.unwrap_or_else(|_| Err(FetchError::Timeout.into())).inspect_err(|_| place.mistrust())?;

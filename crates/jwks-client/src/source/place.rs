@@ -1,7 +1,6 @@
-use serde::Deserialize;
 use url::Url;
 
-use super::{Parse, Provenance, Received, file::WatchedFile};
+use super::{Parse, Provenance, Received, When, discovery::Discovery, file::WatchedFile};
 use crate::{
     FetchError, endpoint,
     fetch::{Answer, Failed, Http},
@@ -13,33 +12,16 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Place {
     Url(Url),
-    /// Read from the metadata before the first fetch, and again after an attempt that failed.
-    Discovered {
-        issuer: Issuer,
-        jwks_uri: Option<Url>,
-    },
+    Discovered(Discovery),
     File(WatchedFile),
     Fixed(PreparedKeys),
-}
-
-#[derive(Debug)]
-pub(crate) struct Issuer {
-    /// Byte for byte as configured: URLs that differ in spelling are different issuers.
-    name: String,
-    url: Url,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    jwks_uri: String,
 }
 
 type Answered = (Option<PreparedKeys>, Horizons, Option<Received>);
 
 impl Place {
     pub(crate) fn discovered(issuer: &str, url: Url) -> Self {
-        Self::Discovered { issuer: Issuer { name: issuer.to_owned(), url }, jwks_uri: None }
+        Self::Discovered(Discovery::new(issuer, url))
     }
 
     pub(crate) fn file(path: std::path::PathBuf) -> Self {
@@ -49,7 +31,8 @@ impl Place {
     /// The URL that is asked first; the scheme of a discovered URL is that of its issuer.
     pub(crate) fn url(&self) -> Option<&Url> {
         match self {
-            Self::Url(url) | Self::Discovered { issuer: Issuer { url, .. }, .. } => Some(url),
+            Self::Url(url) => Some(url),
+            Self::Discovered(discovery) => Some(discovery.issuer()),
             Self::File(_) | Self::Fixed(_) => None,
         }
     }
@@ -58,7 +41,7 @@ impl Place {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Url(url) => endpoint::without_query(url),
-            Self::Discovered { issuer, .. } => endpoint::metadata_urls(&issuer.url)[0].to_string(),
+            Self::Discovered(discovery) => endpoint::metadata_urls(discovery.issuer())[0].to_string(),
             Self::File(file) => file.path().display().to_string(),
             Self::Fixed(_) => "a fixed set".to_owned(),
         }
@@ -74,8 +57,8 @@ impl Place {
 
     /// An attempt failed: the set may have moved.
     pub(super) fn mistrust(&mut self) {
-        if let Self::Discovered { jwks_uri, .. } = self {
-            *jwks_uri = None;
+        if let Self::Discovered(discovery) = self {
+            discovery.mistrust();
         }
     }
 
@@ -83,6 +66,7 @@ impl Place {
         &mut self,
         http: Option<&Http>,
         known: Option<&Provenance>,
+        when: When,
         parse: Parse,
     ) -> Result<Answered, Failed> {
         let http = http.ok_or(FetchError::Connect);
@@ -93,11 +77,8 @@ impl Place {
                 let (keys, received) = accept(&document, Provenance::default(), parse)?;
                 return Ok((Some(keys), Horizons::default(), Some(received)));
             }
-            Self::Url(url) | Self::Discovered { jwks_uri: Some(url), .. } => url.clone(),
-            Self::Discovered { issuer, jwks_uri } => {
-                let url = discover(http?, issuer).await?;
-                jwks_uri.insert(url).clone()
-            }
+            Self::Url(url) => url.clone(),
+            Self::Discovered(discovery) => discovery.jwks_uri(http?, when).await?,
         };
         let known = known.filter(|known| known.url.as_deref() == Some(url.as_str()));
         match http?.get(url.clone(), known.map(|known| &known.validators)).await? {
@@ -125,21 +106,4 @@ fn accept(
     // What was parsed as JSON is UTF-8 (RFC 8259 section 8.1); nothing is lost here.
     let document = String::from_utf8_lossy(document).into_owned();
     Ok((keys, Received { document, provenance }))
-}
-
-/// Finds the key set's URL in the issuer's metadata (RFC 8414; OpenID Connect Discovery 1.0 if there is none).
-async fn discover(http: &Http, issuer: &Issuer) -> Result<Url, Failed> {
-    let [oauth, openid] = endpoint::metadata_urls(&issuer.url);
-    let answer = match http.get(oauth, None).await {
-        Err(Failed { error: FetchError::Status(404), .. }) => http.get(openid, None).await?,
-        other => other?,
-    };
-    let Answer::Document { body, .. } = answer else {
-        return Err(FetchError::NotModified.into());
-    };
-    let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| FetchError::Metadata)?;
-    if metadata.issuer != issuer.name {
-        return Err(FetchError::OtherIssuer.into());
-    }
-    endpoint::parse_discovered(&metadata.jwks_uri, &issuer.url).ok_or_else(|| FetchError::JwksUri.into())
 }

@@ -1,8 +1,12 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use axum::{Json, Router, routing};
+use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing};
+use claviger_jose::NumericDate;
 use claviger_jwks_client::{FetchError, JwksClient};
-use claviger_testkit::{Fault, TestIssuer, TestKey};
+use claviger_testkit::{Fault, TestClock, TestIssuer, TestKey};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -82,6 +86,71 @@ async fn a_given_jwks_url_needs_no_metadata() {
     let client = JwksClient::builder("https://id.test").jwks_url(&issuer.jwks_url()).build().unwrap();
     assert!(client.ready_within(Duration::from_secs(10)).await);
     assert_eq!((client.issuer(), issuer.metadata_fetches()), ("https://id.test", 0));
+}
+
+/// An issuer whose metadata the test writes: what RFC 8414 asks for is answered by `oauth`.
+async fn shown_issuer(oauth: Shown) -> (String, Arc<Mutex<Shown>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let shown = Arc::new(Mutex::new(oauth));
+    let (first, name) = (Arc::clone(&shown), url.clone());
+    let metadata = move |path: &str| json!({ "issuer": name, "jwks_uri": format!("{name}{path}") });
+    let openid = metadata("/keys");
+    let oauth = async move || match first.lock().unwrap().clone() {
+        Shown::Metadata(path) => Json(metadata(path)).into_response(),
+        Shown::Page => "<html>".into_response(),
+        Shown::Status(status) => (StatusCode::from_u16(status).unwrap(), [("location", "/")]).into_response(),
+    };
+    let set = |key: &TestKey| json!({ "keys": [key.jwk()] });
+    let (keys, moved) = (set(TestKey::es256()), set(TestKey::rs256()));
+    let routes = Router::new()
+        .route("/.well-known/oauth-authorization-server", routing::get(oauth))
+        .route("/.well-known/openid-configuration", routing::get(async || Json(openid)))
+        .route("/keys", routing::get(async || Json(keys)))
+        .route("/moved", routing::get(async || Json(moved)));
+    tokio::spawn(async { axum::serve(listener, routes).await });
+    (url, shown)
+}
+
+#[derive(Clone)]
+enum Shown {
+    Metadata(&'static str),
+    Page,
+    Status(u16),
+}
+
+#[tokio::test]
+async fn openid_discovery_is_asked_whatever_a_server_without_rfc_8414_answers() {
+    for absent in
+        [Shown::Page, Shown::Status(400), Shown::Status(401), Shown::Status(403), Shown::Status(302)]
+    {
+        assert_eq!(first_attempt(&shown_issuer(absent).await.0).await, Ok(()));
+    }
+    for status in [429, 500, 503] {
+        let url = shown_issuer(Shown::Status(status)).await.0;
+        assert_eq!(first_attempt(&url).await, Err(FetchError::Status(status)));
+    }
+}
+
+#[tokio::test]
+async fn a_set_that_has_moved_is_found_while_the_old_one_is_still_there() {
+    let (url, shown) = shown_issuer(Shown::Metadata("/keys")).await;
+    let clock = TestClock::at(NumericDate::from_secs(0));
+    let client = JwksClient::builder(&url).clock(Arc::new(clock.clone())).build().unwrap();
+    assert!(client.ready_within(Duration::from_secs(10)).await);
+    *shown.lock().unwrap() = Shown::Metadata("/moved");
+    clock.advance(Duration::from_mins(59));
+    client.refresh_now().await.unwrap();
+    assert!(client.known(TestKey::es256().kid()).is_some());
+    clock.advance(Duration::from_mins(1));
+    client.refresh_now().await.unwrap();
+    assert!(client.known(TestKey::es256().kid()).is_none());
+    assert!(client.known(TestKey::rs256().kid()).is_some());
+    // Metadata that cannot be read is no reason to go without.
+    *shown.lock().unwrap() = Shown::Status(500);
+    clock.advance(Duration::from_hours(2));
+    assert_eq!(client.refresh_now().await, Ok(()));
+    assert!(client.known(TestKey::rs256().kid()).is_some());
 }
 
 #[tokio::test]
