@@ -12,6 +12,9 @@ use crate::{
     profile::{Profile, Times},
 };
 
+/// How far an authentication may be in the future: no clocks are believed to be further apart.
+const MAX_AHEAD: Duration = Duration::from_mins(1);
+
 /// Who calls, proven: the claims of a token that was verified and accepted.
 ///
 /// A principal is the pair of [`iss`](Self::iss) and [`sub`](Self::sub): another issuer may use the
@@ -261,9 +264,11 @@ impl<C> Principal<C> {
         self.accepted_at
     }
 
-    /// How long ago the subject authenticated in person, when the token was accepted.
+    /// How long ago the subject authenticated in person, when the token was accepted. A time in the future is that of
+    /// a clock which is ahead, or is none: then nobody knows when it was.
     pub(crate) fn authenticated_ago(&self) -> Option<Duration> {
-        self.auth_time().map(|at| self.accepted_at.since(at))
+        let at = self.auth_time().filter(|at| *at <= self.accepted_at + MAX_AHEAD)?;
+        Some(self.accepted_at.since(at))
     }
 
     /// What binds the token to its holder.

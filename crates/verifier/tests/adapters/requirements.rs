@@ -1,12 +1,14 @@
+use std::{sync::Arc, time::Duration};
+
 use axum::{
     Json, Router,
     extract::State,
     routing::{MethodRouter, get},
 };
-use claviger_testkit::{TestIssuer, TestKey};
+use claviger_testkit::{TestClock, TestIssuer, TestKey};
 use claviger_verifier::{
-    Authorized, Principal, Refusal, Rejection, Requirement, TrustedIssuer, Verifier, required_authentication,
-    required_claim, required_role,
+    Authorized, Clock, Principal, Refusal, Rejection, Requirement, TrustedIssuer, Verifier,
+    required_authentication, required_claim, required_role,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -158,7 +160,7 @@ async fn roles_of_keycloak_count_for_the_realm_and_for_this_client_alone() {
     let issuer = TestIssuer::start().await;
     let keycloak = TrustedIssuer::keycloak(issuer.url()).audience("orders");
     let verifier = Verifier::builder(keycloak, ORDERS).build().unwrap();
-    assert!(verifier.ready_within(std::time::Duration::from_secs(10)).await);
+    assert!(verifier.ready_within(Duration::from_secs(10)).await);
     let roles_of = async |claims: Value| {
         let token = issuer.token("orders").claim("typ", "Bearer");
         let token = claims
@@ -187,7 +189,7 @@ async fn issuers_side_by_side_vouch_for_their_own_tokens_only() {
     theirs.set_keys(&[TestKey::es256_other()]);
     let verifier = Verifier::builder(ours.url(), ORDERS).also_trust(theirs.url()).build().unwrap();
     for keys in verifier.key_sets() {
-        assert!(keys.ready_within(std::time::Duration::from_secs(10)).await);
+        assert!(keys.ready_within(Duration::from_secs(10)).await);
     }
     let app =
         Router::new().route("/", get(async |caller: Principal| caller.iss().to_owned())).with_state(verifier);
@@ -206,4 +208,25 @@ async fn issuers_side_by_side_vouch_for_their_own_tokens_only() {
     // Nobody asks a stranger for its keys.
     check(&stranger, TestKey::es256(), 401).await;
     assert_eq!(stranger.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn who_will_have_authenticated_has_not() {
+    let clock = TestClock::at_system_time();
+    let bench = Bench::with(|builder| builder.clock(Arc::new(clock.clone()))).await;
+    let now = clock.now().as_secs();
+    let within = Requirement::AuthenticatedWithin(Duration::from_mins(5));
+    for (auth_time, expected) in [
+        (now - 301, false),
+        (now - 300, true),
+        (now, true),
+        (now + 60, true),
+        (now + 61, false),
+        (now + 86_400, false),
+        (253_402_300_799, false),
+    ] {
+        let token = bench.token().issued_at(clock.now()).claim("auth_time", auth_time);
+        let caller = bench.verifier.verify(&token.sign_with(TestKey::es256())).await.unwrap();
+        assert_eq!(caller.require(&within).is_ok(), expected, "{auth_time} at {now}");
+    }
 }
