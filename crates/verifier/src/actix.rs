@@ -127,10 +127,11 @@ async fn authenticate_once(verifier: &Verifier, request: &HttpRequest) -> Result
     let turn = turn_of(request);
     let _first = turn.0.lock().await;
     let known = request.extensions().get::<Authenticated>().cloned();
-    if let Some(principal) = known.and_then(|known| known.accepted_by(verifier)) {
+    if let Some(principal) = known.as_ref().and_then(|known| known.accepted_by(verifier)) {
         return Ok(principal);
     }
     let mut parts = parts_of(request)?;
+    known.map(|known| parts.extensions.insert(known));
     let principal = verifier.authenticate_once(&mut parts).await?;
     if let Some(found) = parts.extensions.remove::<Authenticated>() {
         request.extensions_mut().insert(found);

@@ -50,7 +50,7 @@ pub struct Guarded<S> {
 /// verifiers: `principal_of(request.extensions())`. `None` if none was asked, or if there was no token.
 #[must_use]
 pub fn principal_of(extensions: &Extensions) -> Option<&Principal> {
-    extensions.get::<Authenticated>().map(|known| &known.principal)
+    extensions.get::<Authenticated>()?.last().map(|(principal, _)| principal)
 }
 
 /// The principal of this request, if it meets what `T` stands for: `authorized::<T>(request.extensions())?`.
@@ -58,8 +58,9 @@ pub fn principal_of(extensions: &Extensions) -> Option<&Principal> {
 /// # Errors
 /// [`Refusal::NoToken`] if there is none, and the refusal that belongs to the requirement.
 pub fn authorized<T: Required>(extensions: &Extensions) -> Result<Authorized<T>, Rejection> {
-    let known = extensions.get::<Authenticated>().ok_or(Refusal::NoToken)?;
-    Authorized::new(known.principal.clone()).map_err(|refusal| known.by.refuse(refusal))
+    let known = extensions.get::<Authenticated>().and_then(Authenticated::last);
+    let (principal, by) = known.ok_or(Refusal::NoToken)?;
+    Authorized::new(principal.clone()).map_err(|refusal| by.refuse(refusal))
 }
 
 impl Verifier {

@@ -107,7 +107,8 @@ impl Verifier {
             return Ok(principal);
         }
         let principal = self.authenticate(request).await?;
-        request.extensions.insert(Authenticated { principal: principal.clone(), by: self.clone() });
+        let known = request.extensions.get_or_insert_default::<Authenticated>();
+        known.0.push((principal.clone(), self.clone()));
         Ok(principal)
     }
 
@@ -214,18 +215,22 @@ impl Verifier {
     }
 }
 
-/// The principal that a request was found to come from. Private, so that nothing else can put one
-/// into a request.
-#[derive(Clone)]
-pub(crate) struct Authenticated {
-    pub(crate) principal: Principal,
-    pub(crate) by: Verifier,
-}
+/// The principals that a request was found to come from, each with the verifier that has found it. Private, so that
+/// nothing else can put one into a request.
+#[derive(Clone, Default)]
+pub(crate) struct Authenticated(Vec<(Principal, Verifier)>);
 
 impl Authenticated {
     /// What another verifier has accepted was accepted for another audience.
     pub(crate) fn accepted_by(&self, verifier: &Verifier) -> Option<Principal> {
-        Arc::ptr_eq(&self.by.0, &verifier.0).then(|| self.principal.clone())
+        let known = self.0.iter().find(|(_, by)| by.is(verifier));
+        known.map(|(principal, _)| principal.clone())
+    }
+
+    /// What was found last.
+    #[cfg(feature = "tower")]
+    pub(crate) fn last(&self) -> Option<&(Principal, Verifier)> {
+        self.0.last()
     }
 }
 

@@ -107,6 +107,29 @@ async fn a_request_may_look_at_its_token_more_than_once() {
     }
 }
 
+/// A verifier in between does not make the first one forget what it has accepted.
+#[cfg(feature = "tower")]
+#[tokio::test]
+async fn layers_of_several_verifiers_each_look_once() {
+    let bench = Bench::new(|verifier| verifier.one_time(16).dpop(Dpop::at(ORDERS))).await;
+    let with_dpop = |verifier: claviger_verifier::VerifierBuilder| verifier.dpop(Dpop::at(ORDERS));
+    let other = verifier_of(&bench.issuer, &bench.clock, with_dpop).await;
+    let app = Router::new()
+        .route("/orders", get(async |_: Principal, caller: Authorized<OrdersRead>| caller.sub().to_owned()))
+        .layer(bench.verifier.layer())
+        .layer(other.layer())
+        .layer(bench.verifier.layer())
+        .with_state(bench.verifier.clone());
+    let holder = TestKey::es256_other();
+    let token = bench.token().scope("orders:read").claim("cnf", json!({ "jkt": holder.kid() }));
+    let token = token.sign_with(TestKey::es256());
+    let proof = Proof::of(holder, &token, "1").sign(holder);
+    for status in [200, 401] {
+        let request = Request::from_parts(request(&format!("DPoP {token}"), &[&proof]), Body::empty());
+        assert_eq!(app.clone().oneshot(request).await.unwrap().status().as_u16(), status);
+    }
+}
+
 #[tokio::test]
 async fn a_bad_proof_does_not_use_the_token_up() {
     let bench = Bench::new(|verifier| verifier.one_time(16).dpop(Dpop::at(ORDERS)).cache(16)).await;
