@@ -113,3 +113,27 @@ fn the_pure_crates_have_nothing_to_do_io_with() {
         }
     }
 }
+
+/// With it, principals that nobody has verified could be made in a service.
+#[test]
+fn only_tests_make_principals_that_nobody_has_verified() {
+    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo tells its metadata");
+    let mut asked = 0;
+    for package in &metadata.packages {
+        let uses = package.dependencies.iter().filter(|dependency| dependency.name == "claviger-verifier");
+        for dependency in uses.filter(|dependency| dependency.kind != DependencyKind::Development) {
+            asked += 1;
+            let enabled = dependency.features.iter().any(|feature| feature == "test-util");
+            assert!(!enabled, "{} depends on claviger-verifier with test-util", package.name);
+        }
+        // A feature of its own could enable it as well, here or in the verifier's own defaults.
+        let is_its_own = package.name.as_str() == "claviger-verifier";
+        for (feature, enables) in &package.features {
+            let hidden = enables
+                .iter()
+                .find(|enabled| enabled.ends_with("/test-util") || (is_its_own && *enabled == "test-util"));
+            assert_eq!(hidden, None, "the feature {feature} of {} enables test-util", package.name);
+        }
+    }
+    assert!(asked >= 2, "the services depend on claviger-verifier");
+}
