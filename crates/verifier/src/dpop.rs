@@ -18,7 +18,7 @@ static DPOP: HeaderName = HeaderName::from_static("dpop");
 const MAX_AGE: Duration = Duration::from_mins(1);
 /// How far the clock of a client may be ahead. Each second of it is one more in which a proof has to be remembered.
 const MAX_AHEAD: Duration = Duration::from_secs(5);
-const CAPACITY: usize = 65_536;
+const CAPACITY: usize = 262_144;
 
 /// Takes tokens that are bound to a key of their holder, by a proof beside each
 /// ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)).
@@ -67,13 +67,13 @@ impl Dpop {
         self
     }
 
-    /// How many proofs are remembered while they are fresh, at about 180 bytes each; without this, 65,536. One
+    /// How many proofs are remembered while they are fresh, at about 180 bytes each; without this, 262,144. One
     /// more is answered 503: a proof that was forgotten would be taken again. A proof is remembered for up to
     /// 65 s: its greatest age and the 5 s that it may be ahead.
     ///
     /// One client (by `iss` and `client_id`) may fill an eighth of this, and is answered 503 itself then: it cannot
-    /// push out the others. So enough is eight times what the busiest client asks in 65 s; the 65,536 are enough
-    /// for 126 requests per second of one client.
+    /// push out the others. So enough is eight times what the busiest client asks in 65 s; the 262,144 are enough
+    /// for 504 requests per second of one client.
     pub fn remember(mut self, proofs: usize) -> Self {
         self.capacity = proofs;
         self
