@@ -3,7 +3,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use aws_lc_rs::hmac;
 use claviger_jose::Clock;
 
-use crate::{BuildError, JwksClient, JwksDocument, KeySource, Timing, assemble, disk};
+use crate::{BuildError, JwksClient, JwksDocument, KeySource, Timing, assemble, disk, endpoint};
 
 /// How a [`JwksClient`] is to be. Made by [`JwksClient::builder`].
 #[must_use = "nothing is fetched before `build`"]
@@ -146,7 +146,7 @@ impl JwksClientBuilder {
 impl fmt::Debug for JwksClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwksClientBuilder")
-            .field("issuer", &self.issuer)
+            .field("issuer", &endpoint::without_secrets(&self.issuer))
             .field("sources", &self.sources)
             .field("foreign_kids", &self.foreign)
             .field("timing", &self.timing)

@@ -53,6 +53,18 @@ pub(crate) fn without_query(url: &Url) -> String {
     url.into()
 }
 
+/// What was configured as a URL, acceptable or not, as people may read it.
+pub(crate) fn without_secrets(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else {
+        return "(not a URL)".to_owned();
+    };
+    // A URL that can have no user has none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    without_query(&url)
+}
+
 /// Where the metadata of an issuer may be: RFC 8414 section 3.1 inserts the well-known part before the
 /// path, OpenID Connect Discovery section 4 appends it.
 pub(crate) fn metadata_urls(issuer: &Url) -> [Url; 2] {
