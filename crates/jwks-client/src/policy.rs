@@ -104,10 +104,11 @@ impl Policy {
         Self { contact, staleness: staleness.min(self.timing.staleness()), next_at: now, ..self }
     }
 
-    /// An attempt is due now: somebody needs the set for the first time, or a source has changed.
+    /// An attempt is due now, or as soon as the issuer allows: somebody needs the set for the first time, or a source has
+    /// changed.
     pub(crate) fn wake(&mut self, now: Duration) {
         if !self.is_fixed() {
-            self.next_at = self.next_at.min(now);
+            self.next_at = self.next_at.min(now.max(self.barred_until));
         }
     }
 

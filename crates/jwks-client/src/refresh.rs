@@ -44,8 +44,9 @@ async fn step(shared: &Shared, source: &mut Source) {
             shared.conclude(began, result);
         }
         Turn::Sleep(pause) => {
-            shared.rest(pause.min(LOOK)).await;
-            if source.has_changed().await {
+            // Whoever wants an attempt does not wait for a look at files, which may be on a network.
+            let wanted = shared.rest(pause.min(LOOK)).await;
+            if !wanted && source.has_changed(shared.holding()).await {
                 shared.source_changed();
             }
         }

@@ -256,9 +256,9 @@ impl Shared {
         }
     }
 
-    /// Sleeps, but not when somebody wants an attempt.
-    pub(crate) async fn rest(&self, pause: Duration) {
-        let _ = timeout(pause, self.wanted.notified()).await;
+    /// Sleeps, but not when somebody wants an attempt; answers whether that was so.
+    pub(crate) async fn rest(&self, pause: Duration) -> bool {
+        timeout(pause, self.wanted.notified()).await.is_ok()
     }
 
     /// The state is consistent whenever the lock is free, so a panic elsewhere is no reason to stop verifying.

@@ -90,10 +90,11 @@ impl Source {
         self.held = None;
     }
 
-    /// Whether a watched file is not as it was when it was last looked at.
-    pub(crate) async fn has_changed(&mut self) -> bool {
+    /// Whether a watched file is not as it was when it was last looked at: one that an attempt would read.
+    pub(crate) async fn has_changed(&mut self, holding: Option<usize>) -> bool {
         let mut changed = false;
-        for place in &mut self.places {
+        let count = self.count(holding);
+        for place in self.places.iter_mut().take(count) {
             if let Place::File(file) = place {
                 changed |= file.has_changed().await;
             }
@@ -106,8 +107,7 @@ impl Source {
     /// While a usable set is held, those behind the place that it is from are not tried: a mirror may lag behind, and
     /// one failed request must not revive a key that the issuer has withdrawn.
     pub(crate) async fn attempt(&mut self, when: When, holding: Option<usize>) -> Result<Fetched, Failed> {
-        let count = self.places.len();
-        let count = holding.map_or(count, |place| count.min(place + 1));
+        let count = self.count(holding);
         let parts = u32::try_from(count).unwrap_or(1).max(1);
         let mut failed: Option<Failed> = None;
         for (tried, place) in order::of_attempt(count, self.last_good).enumerate() {
@@ -125,6 +125,12 @@ impl Source {
         Err(failed.unwrap_or(FetchError::NoUsableKey.into()))
     }
 
+    /// How many places an attempt would try.
+    fn count(&self, holding: Option<usize>) -> usize {
+        let count = self.places.len();
+        holding.map_or(count, |place| count.min(place + 1))
+    }
+
     async fn try_place(&mut self, index: usize, when: When, share: Duration) -> Result<Fetched, Failed> {
         let Some(place) = self.places.get_mut(index) else {
             return Err(FetchError::NoUsableKey.into());
@@ -140,5 +146,24 @@ impl Source {
         }
         self.last_good = index;
         Ok(Fetched { keys, says, place: index, received })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_behind_the_place_in_use_is_not_looked_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = ["first", "second"].map(|name| directory.path().join(name));
+        let places = paths.iter().map(|path| Place::file(path.clone())).collect();
+        let mut source = Source::new(None, places, JwkSet::parse);
+        assert!(!source.has_changed(None).await);
+        std::fs::write(&paths[1], "{}").unwrap();
+        assert!(!source.has_changed(Some(0)).await);
+        assert!(source.has_changed(Some(1)).await);
+        std::fs::write(&paths[0], "{}").unwrap();
+        assert!(source.has_changed(Some(0)).await);
     }
 }

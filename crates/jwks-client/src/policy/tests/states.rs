@@ -120,4 +120,8 @@ fn a_source_that_has_changed_is_read_at_once() {
     let mut policy = warm();
     policy.wake(at(10.0));
     assert_eq!(policy.turn(at(10.0)), Turn::Fetch(Cause::Due));
+    // But not if the issuer asked to be left alone.
+    policy.failed(at(10.0), Some(at(30.0)), 0.5);
+    policy.wake(at(11.0));
+    assert!((sleep(&mut policy, 11.0) - 29.0).abs() < 0.001);
 }
