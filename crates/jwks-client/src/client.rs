@@ -25,12 +25,20 @@ pub(crate) struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        self.shared.abandon();
         if let Some(task) = &self.task {
             task.abort();
         }
         if let Some(identity) = &self.identity {
             registry::forget(identity);
         }
+    }
+}
+
+impl Owner {
+    /// Whether the task has ended before its handles, with its runtime.
+    pub(crate) fn is_over(&self) -> bool {
+        self.shared.state().lost
     }
 }
 
@@ -98,8 +106,9 @@ impl JwksClient {
         self.0.shared.events.subscribe()
     }
 
-    /// Makes an attempt at once, or joins the one under way, and waits for its end, 10 s at most. It takes nothing from
-    /// the bucket for unknown kids. More than one per second, or before the time that the issuer's `Retry-After`
+    /// Makes an attempt at once and waits for its end. One that is under way is waited for first, and if it fails that is
+    /// the answer; otherwise another one follows, for what it brought may be older than the call. 10 s at most for each.
+    /// It takes nothing from the bucket for unknown kids. More than one per second, or before the time that the issuer's `Retry-After`
     /// named, is answered with the result of the last attempt.
     ///
     /// # Errors

@@ -88,6 +88,16 @@ impl Shared {
         }
     }
 
+    /// The runtime has ended, and the task with it, although there are handles.
+    pub(crate) fn task_is_lost(&self) {
+        tracing::error!(
+            issuer = %self.issuer,
+            "the runtime in which the client was built has ended: its key set is not refreshed any more"
+        );
+        self.state().lost = true;
+        self.conclude(self.clock.monotonic(), Err(FetchError::Interrupted.into()));
+    }
+
     /// Holds these keys from now on, without those that are denied.
     pub(crate) fn swap(&self, state: &mut State, keys: &PreparedKeys) {
         let (Some(usable_until), Some(fresh_until)) =

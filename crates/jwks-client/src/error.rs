@@ -100,7 +100,7 @@ impl FetchError {
                  otherwise, allow foreign kids"
             }
             Self::File(_) => "the path must be that of a regular file which this process may read",
-            Self::Interrupted => "look for a panic in the log",
+            Self::Interrupted => "look for a panic in the log; the runtime must live as long as the client",
         }
     }
 

@@ -22,14 +22,32 @@ const LOOK: Duration = Duration::from_secs(1);
 ///
 /// Nothing here panics, but a recorder of metrics, a subscriber of traces or a clock of the program may. That counts as
 /// an attempt that failed: a task that silently ended would be found out a day later, by tokens refused.
-pub(crate) async fn run(shared: Arc<Shared>, mut source: Source) {
-    loop {
-        if guarded(step(&shared, &mut source)).await.is_none() {
-            source.forget();
-            let broken_off =
-                async { shared.conclude(shared.clock.monotonic(), Err(FetchError::Interrupted.into())) };
-            let _ = guarded(broken_off).await;
-            tokio::time::sleep(LOOK).await;
+///
+/// Nor does it end in silence with its runtime: the handles may be in another.
+pub(crate) fn run(shared: Arc<Shared>, mut source: Source) -> impl Future<Output = ()> + Send {
+    let end = End(shared);
+    async move {
+        let shared = &end.0;
+        loop {
+            if guarded(step(shared, &mut source)).await.is_none() {
+                source.forget();
+                let broken_off =
+                    async { shared.conclude(shared.clock.monotonic(), Err(FetchError::Interrupted.into())) };
+                let _ = guarded(broken_off).await;
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+}
+
+/// Part of the task from before its first step until it is gone.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.0.is_abandoned() {
+            // A panic here, while a runtime shuts down, would be worse than silence.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.0.task_is_lost()));
         }
     }
 }

@@ -35,14 +35,23 @@ pub(crate) fn share(
     identity: Identity,
     make: impl FnOnce() -> Result<Arc<Owner>, BuildError>,
 ) -> Result<Arc<Owner>, BuildError> {
+    // Dropped after the lock is free: the last handle of a client removes it from the registry.
+    let mut seen = Vec::new();
     let mut registry = registry();
     let registry = registry.get_or_insert_default();
     if let Some(owner) = registry.get(&identity).and_then(Weak::upgrade) {
-        return Ok(owner);
+        if !owner.is_over() {
+            return Ok(owner);
+        }
+        seen.push(owner);
     }
     if let Some((path, _)) = &identity.disk {
         let is_theirs = |other: &Identity| other.disk.as_ref().is_some_and(|(theirs, _)| theirs == path);
-        if registry.iter().any(|(other, owner)| is_theirs(other) && owner.strong_count() > 0) {
+        let theirs = registry.iter().filter(|(other, _)| is_theirs(other));
+        let theirs = theirs.filter_map(|(_, owner)| owner.upgrade());
+        let first = seen.len();
+        seen.extend(theirs);
+        if seen[first..].iter().any(|owner| !owner.is_over()) {
             let reason = "another client of this process keeps its copy there; give each a path of its own";
             return Err(BuildError::DiskCopy { path: path.clone(), reason: reason.to_owned() });
         }

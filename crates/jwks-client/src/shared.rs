@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Tells the task that an attempt is wanted.
     wanted: Notify,
+    /// No handle is left.
+    abandoned: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,8 @@ pub(crate) struct State {
     /// When it was written last, by the monotonic clock.
     pub(crate) saved_at: Option<Duration>,
     pub(crate) wall: WallWatch,
+    /// The task is gone, and no attempt will be made.
+    pub(crate) lost: bool,
     /// How many of the stale keys served were counted as a metric.
     pub(crate) stale_counted: u64,
 }
@@ -105,6 +109,7 @@ impl Shared {
             holds_copy: false,
             saved_at: None,
             wall: WallWatch::default(),
+            lost: false,
             stale_counted: 0,
         };
         Self {
@@ -122,6 +127,7 @@ impl Shared {
             ended: watch::Sender::new(0),
             state: Mutex::new(state),
             wanted: Notify::new(),
+            abandoned: AtomicBool::new(false),
         }
     }
 
@@ -153,7 +159,9 @@ impl Shared {
                 self.metrics.unknown_kid(UnknownKid::Denied);
                 return Err(KeyError::UnknownKid);
             }
-            (state.policy.want(self.clock.monotonic()), self.ended.subscribe())
+            let now = self.clock.monotonic();
+            let want = if state.lost { Want::Refused } else { state.policy.want(now) };
+            (want, self.ended.subscribe())
         };
         self.metrics.unknown_kid(match want {
             Want::Joined => UnknownKid::Joined,
@@ -223,21 +231,44 @@ impl Shared {
         state.place.filter(|_| state.policy.is_usable(self.clock.monotonic()))
     }
 
+    /// The last handle is gone: the task ends with it.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
     /// A source has changed: an attempt is due.
     pub(crate) fn source_changed(&self) {
         self.state().policy.wake(self.clock.monotonic());
     }
 
     pub(crate) async fn refresh_now(&self) -> Result<(), FetchError> {
-        let (asked, mut ended) = (self.state().policy.ask(self.clock.monotonic()), self.ended.subscribe());
-        if asked == Asked::Wait {
+        if self.asked_attempt().await? == Asked::Joined && self.state().last_error.is_none() {
+            // What that one brought may be older than the call.
+            self.asked_attempt().await?;
+        }
+        self.state().last_error.map_or(Ok(()), Err)
+    }
+
+    async fn asked_attempt(&self) -> Result<Asked, FetchError> {
+        let (asked, mut ended) = {
+            let mut state = self.state();
+            if state.lost {
+                return Err(FetchError::Interrupted);
+            }
+            (state.policy.ask(self.clock.monotonic()), self.ended.subscribe())
+        };
+        if asked != Asked::LastResult {
             self.wanted.notify_one();
             timeout(ASKED_WAIT, ended.changed())
                 .await
                 .map_err(|_| FetchError::Interrupted)?
                 .map_err(|_| FetchError::Interrupted)?;
         }
-        self.state().last_error.map_or(Ok(()), Err)
+        Ok(asked)
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -44,6 +44,8 @@ impl Want {
 pub(crate) enum Asked {
     /// Wait for the attempt that is made.
     Wait,
+    /// The same, but that one has begun already.
+    Joined,
     /// The last attempt is the answer: it was a moment ago, or the issuer has asked to be left alone, or there is
     /// nothing to fetch.
     LastResult,
@@ -87,6 +89,9 @@ impl Policy {
 
     /// Somebody asks for an attempt at once. It is outside the bucket: who asks is the operator, not the network.
     pub(crate) fn ask(&mut self, now: Duration) -> Asked {
+        if self.under_way.is_some() {
+            return Asked::Joined;
+        }
         if self.is_imminent(now) {
             return Asked::Wait;
         }

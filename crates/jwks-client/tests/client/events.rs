@@ -116,6 +116,18 @@ async fn refresh_now_joins_the_attempt_under_way() {
 }
 
 #[tokio::test]
+async fn refresh_now_does_not_take_an_older_answer_for_its_own() {
+    let rig = Rig::start().await;
+    rig.issuer.fault(Fault::Slow(Duration::from_millis(500)));
+    let client = rig.client.clone();
+    let earlier = tokio::spawn(async move { client.resolve(TestKey::es256_other().kid()).await.is_ok() });
+    rig.issuer.wait_for_fetches(2).await;
+    rig.client.refresh_now().await.unwrap();
+    assert_eq!(rig.issuer.fetches(), 3, "that one was asked before the call");
+    assert!(!earlier.await.unwrap());
+}
+
+#[tokio::test]
 async fn a_denied_key_is_dead_at_once_and_stays_so_whatever_is_published() {
     let rig = Rig::start().await;
     let (e, other) = (TestKey::es256(), TestKey::es256_other());

@@ -168,6 +168,29 @@ impl Clock for FaultyClock {
     }
 }
 
+#[test]
+fn a_client_whose_runtime_has_ended_says_so() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (lasting, ending) = (runtime(), runtime());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jwks");
+    let issuer = lasting.block_on(TestIssuer::start());
+    // One thread for both: the issuer runs while it is waited for.
+    let client =
+        ending.block_on(async { JwksClient::builder(issuer.url()).disk_copy(&path).build().unwrap() });
+    drop(ending);
+    let status = client.status();
+    assert_eq!((status.last_error, status.fetches.failed), (Some(FetchError::Interrupted), 1));
+    assert!(status.last_error.unwrap().remedy().contains("the runtime must live as long"));
+    lasting.block_on(async {
+        assert_eq!(client.refresh_now().await, Err(FetchError::Interrupted));
+        assert!(is_unavailable(client.resolve(TestKey::es256().kid()).await.unwrap_err()));
+        // Whoever builds it again gets one that lives, and the place on the disk.
+        let again = JwksClient::builder(issuer.url()).disk_copy(&path).build().unwrap();
+        assert!(again.resolve(TestKey::es256().kid()).await.is_ok());
+    });
+}
+
 #[tokio::test]
 async fn a_panic_in_the_task_is_an_attempt_that_failed_and_not_its_end() {
     let issuer = TestIssuer::start().await;

@@ -90,7 +90,7 @@ fn who_asks_gets_one_attempt_per_second_and_none_that_is_barred() {
     assert_eq!(policy.ask(at(40.9)), Asked::LastResult);
     assert_eq!(policy.ask(at(41.0)), Asked::Wait);
     attempt(&mut policy, 41.0);
-    assert_eq!(policy.ask(at(41.0)), Asked::Wait, "the one under way is joined");
+    assert_eq!(policy.ask(at(41.0)), Asked::Joined, "the one under way is joined");
     assert!(wants(&mut policy, 41.0), "and nothing was charged");
 }
 
