@@ -3,6 +3,7 @@ use std::{io::ErrorKind, net::TcpListener, time::Duration};
 use claviger_jose::JwkSetError;
 use claviger_jwks_client::{FetchError, JwksClient, KeyError};
 use claviger_testkit::{Fault, TestIssuer, TestKey};
+use tokio::time::timeout;
 
 use crate::{Rig, is_unavailable, nobodys_kid, publisher::Publisher, set_of};
 
@@ -12,9 +13,12 @@ async fn survives(fault: Fault, expected: FetchError) {
     let rig = Rig::start().await;
     rig.issuer.fault(fault);
     // A slow fault outlasts the wait of one request.
-    while rig.client.status().last_error.is_none() {
-        assert!(is_unavailable(rig.provoke().await));
-    }
+    let failed = async {
+        while rig.client.status().last_error.is_none() {
+            assert!(is_unavailable(rig.provoke().await));
+        }
+    };
+    timeout(Duration::from_secs(20), failed).await.expect("the attempt ends");
     let status = rig.client.status();
     assert_eq!((status.last_error, status.keys, status.generation), (Some(expected), 2, 1));
     assert_eq!((status.fetches.replaced, status.fetches.failed), (1, 1));

@@ -75,9 +75,12 @@ async fn a_caller_that_goes_away_takes_no_fetch_with_it() {
     rig.issuer.wait_for_fetches(2).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
-    while rig.client.status().fetches.failed == 0 {
-        assert!(is_unavailable(rig.provoke().await));
-    }
+    let failed = async {
+        while rig.client.status().fetches.failed == 0 {
+            assert!(is_unavailable(rig.provoke().await));
+        }
+    };
+    timeout(Duration::from_secs(20), failed).await.expect("the attempt ends");
     assert_eq!(rig.issuer.fetches(), 2, "the others joined the attempt of the one who left");
 }
 

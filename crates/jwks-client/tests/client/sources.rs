@@ -86,9 +86,12 @@ async fn a_watched_file_is_read_again_when_it_changes_and_bad_content_changes_no
     ] {
         let failed = client.status().fetches.failed;
         replace(&path, &bad);
-        while client.status().fetches.failed == failed {
-            let _ = timeout(Duration::from_millis(50), events.recv()).await;
-        }
+        let noticed = async {
+            while client.status().fetches.failed == failed {
+                let _ = timeout(Duration::from_millis(50), events.recv()).await;
+            }
+        };
+        timeout(Duration::from_secs(20), noticed).await.expect("the file is looked at every second");
         assert_eq!(client.status().last_error.unwrap().to_string(), expected);
         assert!(has(&client, TestKey::es256()).await);
     }
