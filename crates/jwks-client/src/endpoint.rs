@@ -1,5 +1,7 @@
 //! Which URLs may be asked at all.
 
+use std::net::Ipv4Addr;
+
 use url::{Host, Url};
 
 /// Why a URL is not asked.
@@ -43,7 +45,8 @@ pub(crate) fn parse(text: &str) -> Result<Url, Unacceptable> {
 /// A key set's URL from the metadata of an issuer. An issuer on https cannot lead us to a plain or
 /// local service, nor one on loopback out of this machine.
 pub(crate) fn parse_discovered(text: &str, issuer: &Url) -> Option<Url> {
-    parse(text).ok().filter(|url| url.scheme() == issuer.scheme())
+    let url = parse(text).ok().filter(|url| url.scheme() == issuer.scheme())?;
+    (is_this_machine(issuer) || !is_this_machine(&url)).then_some(url)
 }
 
 /// A URL as people may read it: a query may hold a secret.
@@ -78,6 +81,25 @@ pub(crate) fn metadata_urls(issuer: &Url) -> [Url; 2] {
         at(format!("/.well-known/oauth-authorization-server{path}")),
         at(format!("{path}/.well-known/openid-configuration")),
     ]
+}
+
+/// Whether a URL leads to this machine, in any of the ways to say so. More than what is accepted as a loopback host: here
+/// in doubt is refused.
+fn is_this_machine(url: &Url) -> bool {
+    let is_local = |address: Ipv4Addr| address.is_loopback() || address.is_unspecified();
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => is_local(address),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.to_ipv4_mapped().is_some_and(is_local)
+        }
+        None => false,
+    }
 }
 
 fn has_loopback_host(url: &Url) -> bool {
@@ -132,6 +154,34 @@ mod tests {
         assert!(!from("http://127.0.0.1:1", "https://id.example.com/jwks"));
         assert!(!from("http://127.0.0.1:1", "http://169.254.169.254/jwks"));
         assert!(!from("https://id.example.com", "/jwks"));
+    }
+
+    // S-24
+    #[test]
+    fn metadata_cannot_lead_from_elsewhere_to_this_machine() {
+        let from = |issuer: &str, host: &str| {
+            parse_discovered(&format!("https://{host}/jwks"), &Url::parse(issuer).unwrap()).is_some()
+        };
+        let local = [
+            "localhost",
+            "localhost:8443",
+            "LOCALHOST.",
+            "a.localhost",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0.0.0.0",
+            "[::1]",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+        ];
+        for host in local {
+            assert!(!from("https://id.example.com", host), "{host}");
+            assert!(from("https://localhost:8443", host), "{host}: an issuer on this machine may");
+        }
+        for host in ["keys.example.com", "localhost.example.com", "10.0.0.1", "[2001:db8::1]"] {
+            assert!(from("https://id.example.com", host), "{host}");
+        }
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub enum FetchError {
     /// The metadata names another issuer (RFC 8414 section 3.3).
     #[error("the metadata of another issuer")]
     OtherIssuer,
-    /// The `jwks_uri` is neither https nor, for an issuer on http, a loopback address.
+    /// The `jwks_uri` is neither https nor, for an issuer on http, a loopback address; or an issuer elsewhere leads to this
+    /// machine.
     #[error("a jwks_uri that is not acceptable")]
     JwksUri,
     /// The set as a whole cannot be trusted.
@@ -90,7 +91,9 @@ impl FetchError {
                 "configure the issuer exactly as its metadata and the iss of its tokens spell it, \
                  byte for byte: a trailing slash counts"
             }
-            Self::JwksUri => "the jwks_uri must be https: mend the metadata, or configure the JWKS URL",
+            Self::JwksUri => {
+                "the jwks_uri must be https, and not this host: mend the metadata, or configure the JWKS URL"
+            }
             Self::Set(JwkSetError::PrivateKey) => {
                 "the issuer has published a private key: it must be revoked, at once"
             }
