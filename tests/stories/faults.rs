@@ -49,8 +49,19 @@ async fn under(fault: Fault) -> anyhow::Result<Row> {
     service.ready().await?;
     let http = client();
     let good = issuer.token(LEDGER).scope("ledger:read").sign_with(TestKey::es256());
-    // What a process needs for its first failures is there before it is measured.
     let forged = with_another_signature(&good);
+    let unknown = issuer.token(LEDGER).scope("ledger:read").sign_with(TestKey::es256_other());
+    let healed = async |what| {
+        issuer.heal();
+        let asked = issuer.fetches();
+        let knows_again = || async {
+            let reply = service.get(&http, "/entries", &unknown).await.ok()?;
+            (reply.status == 401 && issuer.fetches() > asked).then_some(())
+        };
+        until(what, PATIENCE, knows_again).await
+    };
+
+    // What a process needs for its first failures is there before it is measured.
     issuer.fault(Fault::Huge);
     let asked = issuer.fetches();
     issuer.wait_for_fetches(asked + 1).await;
@@ -58,13 +69,13 @@ async fn under(fault: Fault) -> anyhow::Result<Row> {
         ensure!(service.get(&http, "/entries", &good).await?.status == 200);
         ensure!(service.get(&http, "/entries", &forged).await?.status == 401);
     }
+    healed("the service has fetched a set after its first failure").await?;
     let memory = resident(&service)?;
 
     issuer.fault(fault.clone());
     let asked = issuer.fetches();
     issuer.wait_for_fetches(asked + 1).await;
     let mut known = Duration::ZERO;
-    let unknown = issuer.token(LEDGER).scope("ledger:read").sign_with(TestKey::es256_other());
     for _ in 0..20 {
         let start = Instant::now();
         let reply = service.get(&http, "/entries", &good).await?;
@@ -80,13 +91,7 @@ async fn under(fault: Fault) -> anyhow::Result<Row> {
     let expected = if leaves_a_set(&fault) { 401 } else { 503 };
     ensure!(reply.status == expected, "an unknown kid was answered with {}", reply.status);
 
-    issuer.heal();
-    let asked = issuer.fetches();
-    let healed = || async {
-        let reply = service.get(&http, "/entries", &unknown).await.ok()?;
-        (reply.status == 401 && issuer.fetches() > asked).then_some(())
-    };
-    until("the service has fetched a set again", PATIENCE, healed).await?;
+    healed("the service has fetched a set again").await?;
     ensure!(service.get(&http, "/entries", &good).await?.status == 200);
     let growth = resident(&service)?.saturating_sub(memory);
     ensure!(growth <= MAX_GROWTH, "the service has grown by {growth} bytes");
