@@ -2,7 +2,6 @@
 
 use std::{
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -20,7 +19,7 @@ use crate::{
     plan::Plan,
     row::{Measure, Row},
     system::resident,
-    tail::percentile_99,
+    tail::{look_on, percentile_99},
 };
 
 const PER_SECOND: u32 = 10_000;
@@ -58,16 +57,19 @@ pub(crate) async fn unknown_kids(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let pid = service.process.id().context("the service runs")?;
     let good = issuer.token(LEDGER).scope("ledger:read").expires_in(3600);
 
+    let asking = get_request(PATH, &good.sign_with(TestKey::es256()));
+    let look = |time| look_on(service.url(), asking.clone(), PERIOD, time);
+
     plan.tell("a flood of known kids, for comparison");
     let forged = forged_with(TestKey::es256().kid().as_str());
     let known = Flood::start(service.url(), CALM, move || forged.clone());
-    let usual = look_on(service.url(), good.sign_with(TestKey::es256()), CALM).await??;
+    let usual = look(CALM).await??;
     known.ended().await?;
 
     plan.tell("a flood of unknown kids, for a minute");
     let (memory, fetches) = (resident(pid)?, issuer.fetches());
     let flood = Flood::start(service.url(), TIME, || forged_with(&random_kid()));
-    let watched = look_on(service.url(), good.sign_with(TestKey::es256()), TIME);
+    let watched = look(TIME);
     tokio::time::sleep(TIME / 4).await;
     issuer.set_keys(&[TestKey::es256(), TestKey::rs256(), TestKey::es256_other()]);
     let learned = accepted_after(service.url(), &good.sign_with(TestKey::es256_other())).await?;
@@ -128,31 +130,6 @@ async fn flood(
         requests += ended??;
     }
     Ok(requests)
-}
-
-/// How long a caller with a good token waits for each answer. It has a thread of its own.
-fn look_on(url: &str, token: String, time: Duration) -> JoinHandle<anyhow::Result<Vec<Duration>>> {
-    let url = url.to_owned();
-    spawn_blocking(move || {
-        let runtime = Builder::new_current_thread().enable_io().build()?;
-        let mut wire = runtime.block_on(Wire::connect(&url))?;
-        let request = get_request(PATH, &token);
-        let (start, mut waits) = (Instant::now(), Vec::new());
-        while start.elapsed() < time {
-            thread::sleep(PERIOD);
-            let asked = Instant::now();
-            let status = runtime.block_on(wire.ask(&request))?;
-            ensure!(status == 200, "a good token was answered with {status}");
-            let mut wait = asked.elapsed();
-            // A long wait stands for all the looks that were not taken meanwhile.
-            while wait > PERIOD {
-                waits.push(wait);
-                wait -= PERIOD;
-            }
-            waits.push(wait);
-        }
-        Ok(waits)
-    })
 }
 
 /// How long it takes until a token of a key that is new is accepted.

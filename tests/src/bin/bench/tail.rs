@@ -8,7 +8,10 @@ use std::{
 use anyhow::ensure;
 use claviger_oauth::JWKS_PATH;
 use e2e::{LEDGER, Wire, get_request};
-use tokio::{runtime::Builder, task::spawn_blocking};
+use tokio::{
+    runtime::Builder,
+    task::{JoinHandle, spawn_blocking},
+};
 
 use crate::{
     contest::CONNECTIONS,
@@ -39,41 +42,45 @@ pub(crate) async fn key_set_beside_signing(plan: &Plan) -> anyhow::Result<Vec<Ro
     for _ in plan.runs(rows[0].name()) {
         let (mut loaded, mut idle) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            idle.extend(look_on(stage.home.url()).await?);
-            let (signed, seen) =
-                tokio::join!(signing.trickle(ceiling / 2.0, SLICE), look_on(stage.home.url()));
+            let look = || look_on(stage.home.url(), get_request(JWKS_PATH, ""), PERIOD, SLICE);
+            idle.extend(look().await??);
+            let (signed, seen) = tokio::join!(signing.trickle(ceiling / 2.0, SLICE), look());
             signed?;
-            loaded.extend(seen?);
+            loaded.extend(seen??);
         }
         rows[0].add(percentile_99(loaded), percentile_99(idle));
     }
     Ok(rows)
 }
 
-/// How long a bystander waits for each answer. It has a thread of its own, so as not to wait for the load's.
-async fn look_on(url: &str) -> anyhow::Result<Vec<Duration>> {
+/// How long a bystander that asks again and again waits for each answer, which must be 200. It has a thread of its
+/// own, so as not to wait for the load's.
+pub(crate) fn look_on(
+    url: &str,
+    request: Vec<u8>,
+    period: Duration,
+    time: Duration,
+) -> JoinHandle<anyhow::Result<Vec<Duration>>> {
     let url = url.to_owned();
     spawn_blocking(move || {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let mut wire = runtime.block_on(Wire::connect(&url))?;
-        let request = get_request(JWKS_PATH, "");
         let (start, mut waits) = (Instant::now(), Vec::new());
-        while start.elapsed() < SLICE {
-            thread::sleep(PERIOD);
+        while start.elapsed() < time {
+            thread::sleep(period);
             let asked = Instant::now();
             let status = runtime.block_on(wire.ask(&request))?;
-            ensure!(status == 200, "{status}");
+            ensure!(status == 200, "a bystander was answered with {status}");
             let mut wait = asked.elapsed();
             // A long wait stands for all the looks that were not taken meanwhile.
-            while wait > PERIOD {
+            while wait > period {
                 waits.push(wait);
-                wait -= PERIOD;
+                wait -= period;
             }
             waits.push(wait);
         }
         Ok(waits)
     })
-    .await?
 }
 
 pub(crate) fn percentile_99(mut waits: Vec<Duration>) -> f64 {
