@@ -4,8 +4,34 @@ use serde_json::{Value, json};
 
 use crate::{
     Service,
-    shapes::{auth0, cognito, okta},
+    shapes::{auth0, cognito, entra_id, keycloak, kubernetes, okta, rfc9068},
 };
+
+// S-4
+#[tokio::test]
+async fn a_preset_takes_the_kinds_that_its_issuer_writes_and_no_other() {
+    let table = [
+        (rfc9068(), [false, false, true]),
+        (keycloak(), [false, true, true]),
+        (auth0(), [false, true, true]),
+        (entra_id(), [false, true, true]),
+        (cognito(), [true, false, false]),
+        (okta(), [true, true, true]),
+        (kubernetes(), [true, false, false]),
+    ];
+    for (shape, taken) in table {
+        let mut service = Service::trusting(shape).await;
+        for (typ, taken) in [Value::Null, "JWT".into(), "at+jwt".into()].into_iter().zip(taken) {
+            let header = service.shape.header.as_object_mut().unwrap();
+            header.remove("typ");
+            if !typ.is_null() {
+                header.insert("typ".to_owned(), typ);
+            }
+            let expected = if taken { Ok(()) } else { Err("wrong_type") };
+            assert_eq!(service.verify(json!({})).await.map(drop), expected, "{}", service.shape.header);
+        }
+    }
+}
 
 // S-6
 #[tokio::test]

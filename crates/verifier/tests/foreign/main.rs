@@ -122,6 +122,10 @@ impl Service {
         self.check(json!({ audience: 7 }), "malformed_claims").await;
         self.check(json!({ "iss": "https://another.test" }), "wrong_issuer").await;
         self.check(json!({ "exp": 1 }), "lifetime").await;
+        let now = self.issuer.token("unused").claims()["iat"].as_u64().unwrap();
+        let lives = |seconds: u64| json!({ "iat": now, "exp": now + seconds });
+        assert!(self.verify(lives(24 * 3600)).await.is_ok());
+        self.check(lives(24 * 3600 + 1), "lifetime").await;
         self.check(json!({ "exp": null }), "malformed_claims").await;
         self.check(json!({ "sub": "" }), "malformed_claims").await;
         self.check(json!({ "cnf": { "jkt": "a" } }), "sender_constrained").await;
