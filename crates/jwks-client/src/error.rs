@@ -134,3 +134,17 @@ impl FetchError {
         self == Self::Set(JwkSetError::PrivateKey)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // S-26
+    #[test]
+    fn only_a_published_private_key_is_an_alarm() {
+        assert!(FetchError::Set(JwkSetError::PrivateKey).is_alarming());
+        for other in [FetchError::Set(JwkSetError::Malformed), FetchError::Timeout, FetchError::NoUsableKey] {
+            assert!(!other.is_alarming(), "{other}");
+        }
+    }
+}

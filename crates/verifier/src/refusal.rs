@@ -288,3 +288,20 @@ impl From<TokenFault> for Refusal {
         Self::InvalidToken(fault)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // S-13
+    #[test]
+    fn what_anybody_can_invent_is_not_logged_as_signed() {
+        let signed = |error| TokenFault::Jws(error).is_signed();
+        assert!(signed(JwsError::MalformedPayload));
+        for error in [JwsError::Signature, JwsError::Typ, JwsError::MalformedCompact, JwsError::Algorithm] {
+            assert!(!signed(error), "{error}");
+        }
+        assert!(TokenFault::Expired.is_signed());
+        assert!(!TokenFault::UnknownKid.is_signed());
+    }
+}

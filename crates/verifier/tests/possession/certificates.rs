@@ -31,7 +31,12 @@ fn service(bench: &Bench) -> Router {
 }
 
 async fn ask(bench: &Bench, prepare: impl FnOnce(&mut Request<Body>)) -> (u16, String) {
-    let thumbprint = ClientCertificate::from_der(b"der of the client").thumbprint();
+    ask_as(bench, b"der of the client", prepare).await
+}
+
+/// Asks with a token that is bound to this certificate.
+async fn ask_as(bench: &Bench, der: &[u8], prepare: impl FnOnce(&mut Request<Body>)) -> (u16, String) {
+    let thumbprint = ClientCertificate::from_der(der).thumbprint();
     let token = bench.token().claim("cnf", json!({ "x5t#S256": thumbprint })).sign_with(TestKey::es256());
     let request = Request::get("/").header("authorization", format!("Bearer {token}"));
     let mut request = request.body(Body::empty()).unwrap();
@@ -64,6 +69,16 @@ async fn a_certificate_is_taken_from_the_proxy_and_from_nobody_else() {
     assert_eq!(ask(&bench, from(PROXY, &[GOOD, GOOD])).await, refused);
     assert_eq!(ask(&bench, from(PROXY, &[":b3RoZXI=:"])).await, refused);
     assert_eq!(ask(&bench, from(PROXY, &[&GOOD.to_lowercase()])).await, refused);
+}
+
+#[tokio::test]
+async fn a_certificate_may_be_as_long_as_they_are_and_no_longer() {
+    let bench = Bench::new(|verifier| verifier).await;
+    for (characters, status) in [(4096, 200), (16 * 1024, 200), (16 * 1024 + 4, 401)] {
+        let header = format!(":{}:", "A".repeat(characters));
+        let der = vec![0; characters / 4 * 3];
+        assert_eq!(ask_as(&bench, &der, from(PROXY, &[&header])).await.0, status, "{characters}");
+    }
 }
 
 // S-58
