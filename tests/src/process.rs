@@ -63,6 +63,17 @@ impl Process {
         self.child.id()
     }
 
+    /// The memory of the process that is in RAM, in bytes.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn resident(&self) -> anyhow::Result<u32> {
+        let pid = self.id().context("the process has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u32>()? * 1024)
+    }
+
     /// Ends the process as a power cut would.
     ///
     /// # Errors

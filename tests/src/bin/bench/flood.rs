@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use claviger_jose::base64url;
 use claviger_testkit::{TestIssuer, TestKey};
 use e2e::{LEDGER, Service, Wire, get_request};
@@ -18,7 +18,6 @@ use tokio::{
 use crate::{
     plan::Plan,
     row::{Measure, Row},
-    system::resident,
     tail::{look_on, percentile_99},
 };
 
@@ -54,7 +53,6 @@ pub(crate) async fn unknown_kids(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let arguments = [("--issuer", issuer.url()), ("--audience", LEDGER)];
     let service = Service::start("ledger", &arguments, state.path()).await?;
     service.ready().await?;
-    let pid = service.process.id().context("the service runs")?;
     let good = issuer.token(LEDGER).scope("ledger:read").expires_in(3600);
 
     let asking = get_request(PATH, &good.sign_with(TestKey::es256()));
@@ -67,7 +65,7 @@ pub(crate) async fn unknown_kids(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     known.ended().await?;
 
     plan.tell("a flood of unknown kids, for a minute");
-    let (memory, fetches) = (resident(pid)?, issuer.fetches());
+    let (memory, fetches) = (service.process.resident()?, issuer.fetches());
     let flood = Flood::start(service.url(), TIME, || forged_with(&random_kid()));
     let watched = look(TIME);
     tokio::time::sleep(TIME / 4).await;
@@ -76,7 +74,7 @@ pub(crate) async fn unknown_kids(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let during = watched.await??;
     let requests = flood.ended().await?;
 
-    let grown = resident(pid)?.saturating_sub(memory);
+    let grown = service.process.resident()?.saturating_sub(memory);
     rows[0].add(u32::try_from(issuer.fetches() - fetches)?.into(), 1.0);
     rows[1].add(percentile_99(during), percentile_99(usual));
     rows[2].add(grown.into(), 1.0);

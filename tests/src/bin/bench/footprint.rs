@@ -15,7 +15,6 @@ use crate::{
     plan::Plan,
     row::{Measure, Row},
     stage::Stage,
-    system::resident,
 };
 
 const SETTLE: Duration = Duration::from_secs(1);
@@ -40,9 +39,8 @@ pub(crate) async fn start_and_memory(plan: &Plan) -> anyhow::Result<Vec<Row>> {
         let (issuer, listening, ready) = start(&stage.home).await?;
         stage.issuer = issuer;
         sleep(SETTLE).await;
-        let pid = stage.issuer.id().context("the issuer runs")?;
-        let idle = resident(pid)?;
-        let loaded = resident_under_load(&stage, pid).await?;
+        let idle = stage.issuer.resident()?;
+        let loaded = resident_under_load(&stage).await?;
         let measured = [idle.into(), loaded.into(), listening.as_secs_f64(), ready.as_secs_f64()];
         for (row, value) in rows.iter_mut().zip(measured) {
             row.add(value, 1.0);
@@ -77,7 +75,7 @@ async fn is_ready(url: &str) -> bool {
 }
 
 /// The most that is resident while all kinds of requests come.
-async fn resident_under_load(stage: &Stage, pid: u32) -> anyhow::Result<u32> {
+async fn resident_under_load(stage: &Stage) -> anyhow::Result<u32> {
     let mut loads = JoinSet::new();
     for request in [stage.token_request(ORDERS), stage.token_request(LEDGER), get_request(JWKS_PATH, "")] {
         let mut crowd = Crowd::connect(stage.home.url(), CONNECTIONS, request).await?;
@@ -88,7 +86,7 @@ async fn resident_under_load(stage: &Stage, pid: u32) -> anyhow::Result<u32> {
         if let Ok(Some(ended)) = timeout(Duration::from_millis(50), loads.join_next()).await {
             ensure!(ended??.requests > 0, "nothing was answered");
         }
-        most = most.max(resident(pid)?);
+        most = most.max(stage.issuer.resident()?);
     }
     Ok(most)
 }

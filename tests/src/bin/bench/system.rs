@@ -16,11 +16,3 @@ pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
         fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>).sum::<Result<_, _>>()?;
     Ok(Duration::from_secs(1) * ticks / TICKS_PER_SECOND)
 }
-
-/// The memory of a process that is in RAM, in bytes.
-pub(crate) fn resident(pid: u32) -> anyhow::Result<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    let kibibytes: u32 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kibibytes * 1024)
-}
