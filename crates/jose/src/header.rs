@@ -107,22 +107,25 @@ impl HeaderRules {
     }
 }
 
+/// The members of a header that mean something here, and those that no header may have. What becomes of `jwk` is the
+/// one difference between a token, which must not have it, and a proof, which must.
 #[derive(Deserialize)]
-struct Members<'a> {
+#[serde(bound(deserialize = "K: Deserialize<'de> + Default"))]
+pub(crate) struct Members<'a, K> {
     #[serde(borrow)]
-    alg: Cow<'a, str>,
+    pub(crate) alg: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "present")]
-    kid: Option<Cow<'a, str>>,
+    pub(crate) kid: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "present")]
-    typ: Option<Cow<'a, str>>,
+    pub(crate) typ: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(crate) jwk: K,
     #[serde(default)]
     crit: Forbidden,
     #[serde(default)]
     b64: Forbidden,
     #[serde(default)]
     jku: Forbidden,
-    #[serde(default)]
-    jwk: Forbidden,
     #[serde(default)]
     x5u: Forbidden,
     #[serde(default)]
@@ -133,32 +136,49 @@ struct Members<'a> {
     x5t_s256: Forbidden,
 }
 
-impl Header {
-    pub(crate) fn parse(document: &[u8]) -> Result<Self, JwsError> {
-        let members: Members<'_> = json::from_slice_seed(document, std::marker::PhantomData)
+impl<'a, K: Deserialize<'a> + Default> Members<'a, K> {
+    /// Reads a header that asks for nothing that we do not do.
+    pub(crate) fn parse(document: &'a [u8]) -> Result<Self, JwsError> {
+        let members: Self = json::from_slice_seed(document, std::marker::PhantomData)
             .map_err(|_| JwsError::MalformedHeader)?;
         // We understand no extension (RFC 7515 section 4.1.11), and `b64` is one (RFC 7797).
         if members.crit.0 || members.b64.0 {
             return Err(JwsError::CriticalExtension);
         }
-        // The key comes from the issuer's set, never from the token (RFC 8725 section 3.10).
-        let Members { jku, jwk, x5u, x5c, .. } = &members;
-        if [jku, jwk, x5u, x5c].iter().any(|member| member.0) {
+        // The key is never where a header says (RFC 8725 section 3.10).
+        if members.jku.0 || members.x5u.0 || members.x5c.0 {
             return Err(JwsError::EmbeddedKey);
         }
+        Ok(members)
+    }
+
+    /// Whether it has the thumbprint of a certificate.
+    pub(crate) fn names_certificate(&self) -> bool {
+        self.x5t.0 || self.x5t_s256.0
+    }
+}
+
+impl Header {
+    pub(crate) fn parse(document: &[u8]) -> Result<Self, JwsError> {
+        let members = Members::<Forbidden>::parse(document)?;
+        // The key comes from the issuer's set, never from the token (RFC 8725 section 3.10).
+        if members.jwk.0 {
+            return Err(JwsError::EmbeddedKey);
+        }
+        let names_certificate = members.names_certificate();
         let kid = members.kid.ok_or(JwsError::NoKid)?;
         let typ = members.typ.as_deref().map(Typ::parse);
         Ok(Self {
             alg: members.alg.parse().map_err(|_| JwsError::Algorithm)?,
             kid: kid.parse().map_err(|_| JwsError::MalformedKid)?,
             typ: typ.map_or(DeclaredTyp::Absent, |typ| typ.map_or(DeclaredTyp::Unknown, DeclaredTyp::Known)),
-            names_certificate: members.x5t.0 || members.x5t_s256.0,
+            names_certificate,
         })
     }
 }
 
 /// A member that is here but `null` is not an absent member.
-pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
     struct Text;
     impl<'de> de::Visitor<'de> for Text {
         type Value = Cow<'de, str>;
@@ -180,7 +200,7 @@ pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 
 /// Whether a member was there at all, whatever its value.
 #[derive(Default)]
-pub(crate) struct Forbidden(pub(crate) bool);
+struct Forbidden(bool);
 
 impl<'de> Deserialize<'de> for Forbidden {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,12 +1,11 @@
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::fmt;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
     Algorithm, Jwk, JwsError, Kid, Payload, Typ, Verified, base64url,
-    header::{Forbidden, present},
-    json,
+    header::Members,
     jwk_set::{parse_unnamed, refuse_private},
     jws::Compact,
 };
@@ -28,33 +27,6 @@ pub struct UnverifiedProof<'t> {
     key: Jwk,
 }
 
-#[derive(Deserialize)]
-struct Members<'a> {
-    #[serde(borrow)]
-    alg: Cow<'a, str>,
-    #[serde(borrow)]
-    typ: Cow<'a, str>,
-    /// A name for the key that stands beside it. Nobody needs one, but it must not be anything else.
-    #[serde(borrow, default, deserialize_with = "present", rename = "kid")]
-    _kid: Option<Cow<'a, str>>,
-    #[serde(default)]
-    jwk: Map<String, Value>,
-    #[serde(default)]
-    crit: Forbidden,
-    #[serde(default)]
-    b64: Forbidden,
-    #[serde(default)]
-    jku: Forbidden,
-    #[serde(default)]
-    x5u: Forbidden,
-    #[serde(default)]
-    x5c: Forbidden,
-    #[serde(default)]
-    x5t: Forbidden,
-    #[serde(default, rename = "x5t#S256")]
-    x5t_s256: Forbidden,
-}
-
 impl<'t> UnverifiedProof<'t> {
     /// Splits a proof and reads its header and key. The size is checked before anything is decoded.
     ///
@@ -66,10 +38,10 @@ impl<'t> UnverifiedProof<'t> {
         let Compact { signing_input, header, payload, signature } = Compact::split(text, MAX_PROOF_HEADER)?;
         let mut buffer = [0; MAX_PROOF_HEADER];
         let header = base64url::decode_into(header, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
-        let header: Members<'_> =
-            json::from_slice_seed(header, PhantomData).map_err(|_| JwsError::MalformedHeader)?;
+        let header = Members::parse(header)?;
+        let typ = Typ::parse(header.typ.as_deref().ok_or(JwsError::MalformedHeader)?);
         let key = key_of(&header)?;
-        Ok(Self { signing_input, payload, signature, typ: Typ::parse(&header.typ), key })
+        Ok(Self { signing_input, payload, signature, typ, key })
     }
 
     /// Checks that the proof is of the kind `T` and signed by the key that it brings, and reads its payload.
@@ -88,12 +60,8 @@ impl<'t> UnverifiedProof<'t> {
     }
 }
 
-fn key_of(header: &Members<'_>) -> Result<Jwk, JwsError> {
-    if header.crit.0 || header.b64.0 {
-        return Err(JwsError::CriticalExtension);
-    }
-    let Members { jku, x5u, x5c, x5t, x5t_s256, .. } = header;
-    if [jku, x5u, x5c, x5t, x5t_s256].iter().any(|member| member.0) {
+fn key_of(header: &Members<'_, Map<String, Value>>) -> Result<Jwk, JwsError> {
+    if header.names_certificate() {
         return Err(JwsError::EmbeddedKey);
     }
     let alg: Algorithm = header.alg.parse().map_err(|_| JwsError::Algorithm)?;
