@@ -16,11 +16,16 @@ pub enum Typ {
     Jwt,
     /// `dpop+jwt`: a proof of possession (RFC 9449 section 4.2).
     DpopJwt,
+    /// `revocations+jwt`: a statement of the revocation feed.
+    Revocations,
+    /// `audit-checkpoint+jwt`: where the audit log was at some time.
+    AuditCheckpoint,
 }
 
 impl Typ {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::AtJwt, Self::Jwt, Self::DpopJwt];
+    pub const ALL: [Self; 5] =
+        [Self::AtJwt, Self::Jwt, Self::DpopJwt, Self::Revocations, Self::AuditCheckpoint];
 
     /// The short form of the media type, as it is written into a header.
     #[must_use]
@@ -29,6 +34,8 @@ impl Typ {
             Self::AtJwt => "at+jwt",
             Self::Jwt => "JWT",
             Self::DpopJwt => "dpop+jwt",
+            Self::Revocations => "revocations+jwt",
+            Self::AuditCheckpoint => "audit-checkpoint+jwt",
         }
     }
 

@@ -1,6 +1,6 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::{Algorithm, Kid, VerifyingKey, base64url};
+use crate::{Algorithm, Kid, NumericDate, VerifyingKey, base64url};
 
 /// The public parameters of a key. There is no member that could hold a private one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,7 @@ pub enum JwkError {
 pub struct Jwk {
     kid: Kid,
     public: PublicKey,
+    sign_until: Option<NumericDate>,
 }
 
 impl Jwk {
@@ -107,12 +108,25 @@ impl Jwk {
     /// [`JwkError::InvalidKey`] for an RSA modulus or exponent out of range.
     pub fn new(public: PublicKey) -> Result<Self, JwkError> {
         public.check()?;
-        Ok(Self { kid: Kid::of_canonical_json(&public.canonical_json()), public })
+        Ok(Self { kid: Kid::of_canonical_json(&public.canonical_json()), public, sign_until: None })
     }
 
     /// The same key under the name that another issuer gave it.
     pub(crate) fn named(self, kid: Kid) -> Self {
         Self { kid, ..self }
+    }
+
+    /// The same key with the end of its time to sign: the private member `sign_until`, published once its retirement is
+    /// decided. A token of it that claims to be issued later (by more than the skew allowed) was not made by the issuer.
+    #[must_use]
+    pub fn signing_until(self, until: NumericDate) -> Self {
+        Self { sign_until: Some(until), ..self }
+    }
+
+    /// Until when the key signs, if that is decided.
+    #[must_use]
+    pub fn sign_until(&self) -> Option<NumericDate> {
+        self.sign_until
     }
 
     /// The key's identifier: its thumbprint, but in a set of [`JwkSet::parse_foreign`](crate::JwkSet::parse_foreign).
@@ -161,6 +175,9 @@ impl Serialize for Jwk {
         map.serialize_entry("use", "sig")?;
         map.serialize_entry("alg", &self.alg())?;
         map.serialize_entry("kid", &self.kid)?;
+        if let Some(until) = &self.sign_until {
+            map.serialize_entry("sign_until", until)?;
+        }
         map.end()
     }
 }

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use crate::{Algorithm, Jwk, JwkError, PublicKey, base64url, json};
+use crate::{Algorithm, Jwk, JwkError, NumericDate, PublicKey, base64url, json};
 
 /// The most keys that a set may have.
 pub const MAX_KEYS: usize = 32;
@@ -99,7 +99,11 @@ pub(crate) fn refuse_private(members: &Map<String, Value>) -> Result<(), JwkSetE
 fn parse_key(members: &Map<String, Value>, named: fn(&str, Jwk) -> Option<Jwk>) -> Result<Jwk, JwkError> {
     let key = parse_unnamed(members)?;
     let kid = text(members, "kid")?.ok_or(JwkError::Malformed)?;
-    let key = named(kid, key).ok_or(JwkError::OtherKid)?;
+    let mut key = named(kid, key).ok_or(JwkError::OtherKid)?;
+    if let Some(until) = members.get("sign_until") {
+        let until = until.as_u64().ok_or(JwkError::Malformed)?;
+        key = key.signing_until(NumericDate::from_secs(until));
+    }
     key.verifying_key()?; // a point off the curve is passed over here, not met at the first token
     Ok(key)
 }

@@ -13,6 +13,8 @@
 //!   [`HeaderRules`] widen that for issuers that are not of this house.
 //! - [`UnverifiedProof`]: the one JWS that brings its own key, to prove that somebody has it
 //!   (RFC 9449). What it proves is the key's thumbprint; whose key that is, others must say.
+//! - [`Revocations`]: what an issuer has revoked, as its signed feed says it; [`VerifierReport`]: what a verifier says of
+//!   itself when it asks for that.
 //! - [`NumericDate`] and [`Clock`]: time, always an argument.
 //! - [`base64url`] and [`json`]: the strict encodings that all of the above share.
 //!
@@ -34,6 +36,8 @@ mod jwk_set;
 mod jws;
 mod kid;
 mod proof;
+mod report;
+mod revocations;
 mod time;
 mod verifying_key;
 
@@ -44,5 +48,7 @@ pub use jwk_set::{JwkSet, JwkSetError, MAX_KEYS};
 pub use jws::{JwsError, MAX_HEADER, MAX_TOKEN, Payload, UnverifiedJws, Verified, VerifiedPayload};
 pub use kid::{InvalidKid, Kid};
 pub use proof::{MAX_PROOF_HEADER, UnverifiedProof};
+pub use report::{InvalidReport, VerifierReport};
+pub use revocations::{Mark, Marked, Revocations};
 pub use time::{Clock, NumericDate};
 pub use verifying_key::VerifyingKey;

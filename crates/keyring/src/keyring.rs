@@ -1,6 +1,6 @@
 use claviger_jose::{Algorithm, Jwk, Kid, MAX_KEYS, NumericDate};
 
-use crate::{IllegalTransition, KeyState, RotationPolicy, Step};
+use crate::{IllegalTransition, KeyState, KnownBy, RotationPolicy, Step};
 
 /// A key's public half and where it is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Move {
 }
 
 /// Why a step cannot be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StepRefused {
     /// No such key.
@@ -45,6 +45,16 @@ pub enum StepRefused {
         alg: Algorithm,
         /// The earliest time at which a rotation is allowed.
         earliest: NumericDate,
+    },
+    /// A replica does not publish the next key yet: verifiers that ask it would not learn the key.
+    #[error(
+        "the replica {replica} does not publish {kid} yet; it is waited for until it was silent for three leases"
+    )]
+    ReplicaBehind {
+        /// The next key.
+        kid: Kid,
+        /// The replica.
+        replica: String,
     },
     /// There is no key that could follow.
     #[error("no {0} key is prepared; it is made by the next tick of a running issuer")]
@@ -120,13 +130,15 @@ impl Keyring {
                     if active { KeyState::Active { since: now } } else { KeyState::Prepared { since: now } };
                 self.keys.push(ManagedKey { jwk, state });
             }
-            Step::Activate { kid } => {
+            Step::Activate { kid, known_by } => {
                 let next = self.find(&kid)?;
                 let alg = next.jwk.alg();
                 let activated = next.state.activate(now)?;
                 if let Some(active) = self.active(alg) {
                     let earliest = next.state.since() + policy.lifetimes().lead;
-                    if now < earliest {
+                    // Verifiers that do not name themselves need the lead, whatever the others say.
+                    let learned = known_by == KnownBy::Fleet && !policy.lifetimes().foreign_verifiers;
+                    if now < earliest && !learned {
                         return Err(StepRefused::TooEarly { alg, earliest });
                     }
                     if !self.has_room(alg) {

@@ -8,6 +8,7 @@
 //!   state owns its timestamps; a transition consumes it and can fail.
 //! - [`RotationPolicy`]: the durations, and the inequalities without which a rotation would
 //!   break a verifier.
+//! - [`FleetView`]: who has learned a key already, replicas and verifiers.
 //! - [`Keyring::plan`]: which [`Step`]s are due now. The ticker of a server and a command line
 //!   are two shells over it.
 //! - [`KeyEncryptionKey`]: keys sealed at rest (AES-256-GCM under a data key of their own),
@@ -15,15 +16,16 @@
 //!
 //! ```
 //! use claviger_jose::NumericDate;
-//! use claviger_keyring::{Keyring, RotationPolicy, Step};
+//! use claviger_keyring::{FleetView, Keyring, RotationPolicy, Step};
 //!
 //! // The very first plan: per algorithm, a key that signs and one that is ready to follow it.
 //! let policy = RotationPolicy::default();
-//! let steps = Keyring::default().plan(&policy, NumericDate::from_secs(0));
+//! let steps = Keyring::default().plan(&policy, &FleetView::default(), NumericDate::from_secs(0));
 //! assert!(matches!(steps[..], [Step::Create { .. }, Step::Create { .. }, Step::Create { .. }, Step::Create { .. }]));
 //! ```
 
 mod context;
+mod fleet;
 mod generate;
 mod kek;
 mod keyring;
@@ -34,10 +36,11 @@ mod signing_key;
 mod state;
 
 pub use context::{KeyContext, PURPOSE};
+pub use fleet::{FleetView, Witness};
 pub use generate::{GenerateError, generate};
 pub use kek::{KeyEncryptionKey, WeakKey};
 pub use keyring::{Keyring, ManagedKey, Move, StepRefused};
-pub use plan::Step;
+pub use plan::{KnownBy, Step};
 pub use policy::{BrokenInequality, Lifetimes, RotationPolicy};
 pub use rsa::rand_core;
 pub use seal::{Pkcs8, SealedKey, Unsealable};

@@ -1,6 +1,6 @@
 use claviger_jose::{Algorithm, Kid, NumericDate};
 
-use crate::{KeyState, Keyring, ManagedKey, RotationPolicy, StepRefused};
+use crate::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, StepRefused};
 
 /// One thing to do to a keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Step {
     Activate {
         /// The prepared key.
         kid: Kid,
+        /// By what it is known that no verifier will meet it unprepared.
+        known_by: KnownBy,
     },
     /// Take a key that has retired out of the set.
     Remove {
@@ -30,28 +32,43 @@ pub enum Step {
     },
 }
 
+/// By what it is known that verifiers have learned a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KnownBy {
+    /// It was published for the lead.
+    Lead,
+    /// Every verifier has said that it holds it, and there are none but those that name themselves.
+    Fleet,
+}
+
 impl Keyring {
     /// The steps that are due now, in the order in which to take them. Running late is safe;
-    /// running twice plans nothing the second time.
+    /// running twice plans nothing the second time. A rotation waits for every replica to publish the next key.
     #[must_use]
-    pub fn plan(&self, policy: &RotationPolicy, now: NumericDate) -> Vec<Step> {
+    pub fn plan(&self, policy: &RotationPolicy, fleet: &FleetView, now: NumericDate) -> Vec<Step> {
         let mut steps = Vec::new();
         for alg in Algorithm::ALL {
             let prepared = self.prepared(alg);
             match (self.active(alg), prepared) {
                 (None, None) => steps.push(Step::Create { alg, active: true }),
                 // Nothing signs: that is an outage already. Every cache that is fresh has the key.
-                (None, Some(next)) => steps.push(Step::Activate { kid: *next.jwk.kid() }),
+                (None, Some(next)) => {
+                    steps.push(Step::Activate { kid: *next.jwk.kid(), known_by: KnownBy::Lead });
+                }
                 (Some(_), None) => {}
                 (Some(active), Some(next)) => {
-                    if now >= rotation_due(active, next, policy) && self.has_room(alg) {
-                        steps.push(Step::Activate { kid: *next.jwk.kid() });
+                    let kid = *next.jwk.kid();
+                    if now >= rotation_due(active, next, policy)
+                        && self.has_room(alg)
+                        && fleet.replicas_without(kid, policy, now).next().is_none()
+                    {
+                        steps.push(Step::Activate { kid, known_by: KnownBy::Lead });
                     }
                 }
             }
             // There is always a key that every cache knows and nobody has used: the next rotation's, or
             // an emergency's.
-            let promoted = matches!(steps.last(), Some(Step::Activate { kid }) if prepared.is_some_and(|key| key.jwk.kid() == kid));
+            let promoted = matches!(steps.last(), Some(Step::Activate { kid, .. }) if prepared.is_some_and(|key| key.jwk.kid() == kid));
             if prepared.is_none() || promoted {
                 steps.push(Step::Create { alg, active: false });
             }
@@ -63,20 +80,26 @@ impl Keyring {
         steps
     }
 
-    /// The steps of a rotation ahead of its period: the lead holds all the same.
+    /// The steps of a rotation ahead of its period. The lead holds all the same, unless every verifier is known to
+    /// hold the next key; and every replica must publish it.
     ///
     /// # Errors
-    /// [`StepRefused::TooEarly`] with the earliest time; [`StepRefused::NothingPrepared`];
-    /// [`StepRefused::SetFull`] until a retiring key has left.
+    /// [`StepRefused::TooEarly`] with the earliest time; [`StepRefused::ReplicaBehind`];
+    /// [`StepRefused::NothingPrepared`]; [`StepRefused::SetFull`] until a retiring key has left.
     pub fn plan_rotation(
         &self,
         alg: Algorithm,
         policy: &RotationPolicy,
+        fleet: &FleetView,
         now: NumericDate,
     ) -> Result<Vec<Step>, StepRefused> {
-        let next = self.prepared(alg).ok_or(StepRefused::NothingPrepared(alg))?;
-        let step = Step::Activate { kid: *next.jwk.kid() };
+        let kid = *self.prepared(alg).ok_or(StepRefused::NothingPrepared(alg))?.jwk.kid();
+        let known = !policy.lifetimes().foreign_verifiers && fleet.have_learned(kid, policy, now);
+        let step = Step::Activate { kid, known_by: if known { KnownBy::Fleet } else { KnownBy::Lead } };
         self.clone().apply(&step, None, policy, now)?;
+        if let Some(behind) = fleet.replicas_without(kid, policy, now).next() {
+            return Err(StepRefused::ReplicaBehind { kid, replica: behind.name.clone() });
+        }
         Ok(vec![step, Step::Create { alg, active: false }])
     }
 
@@ -89,15 +112,16 @@ impl Keyring {
         &self,
         kid: Kid,
         policy: &RotationPolicy,
+        fleet: &FleetView,
         now: NumericDate,
     ) -> Result<Vec<Step>, StepRefused> {
         let revoke = Step::Revoke { kid };
         let mut after = self.clone();
         after.apply(&revoke, None, policy, now)?;
-        Ok(std::iter::once(revoke).chain(after.plan(policy, now)).collect())
+        Ok(std::iter::once(revoke).chain(after.plan(policy, fleet, now)).collect())
     }
 
-    /// When [`plan`](Self::plan) will next have something to do, if nothing changes before.
+    /// When [`plan`](Self::plan) will next have something to do, if nothing changes before and no replica is behind.
     #[must_use]
     pub fn next_due(&self, policy: &RotationPolicy) -> Option<(NumericDate, Step)> {
         let mut times: Vec<NumericDate> = self.keys().iter().filter_map(|key| key.state.until()).collect();
@@ -111,7 +135,7 @@ impl Keyring {
             }
         }
         let time = times.into_iter().min()?;
-        self.plan(policy, time).first().map(|step| (time, *step))
+        self.plan(policy, &FleetView::default(), time).first().map(|step| (time, *step))
     }
 }
 

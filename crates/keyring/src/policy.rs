@@ -108,6 +108,18 @@ impl RotationPolicy {
         if broken.is_empty() { Ok(Self(lifetimes)) } else { Err(broken) }
     }
 
+    /// How long a replica may be silent before nobody waits for it: it has long stopped to sign.
+    #[must_use]
+    pub fn replica_silence(&self) -> Duration {
+        3 * self.0.lease
+    }
+
+    /// How long a verifier may be silent before a rotation does not wait for it. One that is alive asks once in each C.
+    #[must_use]
+    pub fn verifier_silence(&self) -> Duration {
+        (2 * self.0.freshness).max(MINUTE)
+    }
+
     /// The durations.
     #[must_use]
     pub fn lifetimes(&self) -> &Lifetimes {

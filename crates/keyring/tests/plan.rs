@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use claviger_jose::{Algorithm, Jwk, NumericDate, PublicKey};
-use claviger_keyring::{KeyState, Keyring, Lifetimes, ManagedKey, RotationPolicy, Step, StepRefused};
+use claviger_keyring::{
+    FleetView, KeyState, Keyring, KnownBy, Lifetimes, ManagedKey, RotationPolicy, Step, StepRefused,
+};
 use expect_test::{Expect, expect};
 
 const HOUR: u64 = 3600;
@@ -46,7 +48,7 @@ fn describe(step: &Step) -> String {
         |kid| (1..30).find(|name| jwk(*name).kid() == kid).map_or("?".to_owned(), |name| format!("K{name}"));
     match step {
         Step::Create { active, .. } => format!("create {}", if *active { "active" } else { "prepared" }),
-        Step::Activate { kid } => format!("activate {}", name(kid)),
+        Step::Activate { kid, .. } => format!("activate {}", name(kid)),
         Step::Remove { kid } => format!("remove {}", name(kid)),
         Step::Revoke { kid } => format!("revoke {}", name(kid)),
     }
@@ -60,7 +62,7 @@ fn es256(steps: &[Step]) -> String {
 
 #[expect(clippy::needless_pass_by_value, reason = "`expect!` reads best in the call")]
 fn check_plan(keys: &[ManagedKey], expected: Expect) {
-    let plan = Keyring::new(keys.to_vec()).plan(&RotationPolicy::default(), at(0));
+    let plan = Keyring::new(keys.to_vec()).plan(&RotationPolicy::default(), &FleetView::default(), at(0));
     expected.assert_eq(&es256(&plan));
 }
 
@@ -108,7 +110,9 @@ fn the_published_set_never_outgrows_what_verifiers_read() {
 
 fn refusal(keys: &[ManagedKey], now: i64) -> Result<String, StepRefused> {
     let keyring = Keyring::new(keys.to_vec());
-    keyring.plan_rotation(Algorithm::Es256, &RotationPolicy::default(), at(now)).map(|steps| es256(&steps))
+    keyring
+        .plan_rotation(Algorithm::Es256, &RotationPolicy::default(), &FleetView::default(), at(now))
+        .map(|steps| es256(&steps))
 }
 
 // S-33
@@ -151,12 +155,18 @@ fn a_step_that_cannot_be_taken_changes_nothing() {
     };
     let kid = |name| *jwk(name).kid();
     check(
-        Step::Activate { kid: kid(2) },
+        Step::Activate { kid: kid(2), known_by: KnownBy::Lead },
         expect!["the next ES256 key may sign from 86454000 on: verifiers must have learned it first"],
     );
-    check(Step::Activate { kid: kid(1) }, expect!["a key that is active cannot be activated"]);
-    check(Step::Activate { kid: kid(4) }, expect!["a key that is removed cannot be activated"]);
-    check(Step::Activate { kid: kid(9) }, expect!["there is no key K9"]);
+    check(
+        Step::Activate { kid: kid(1), known_by: KnownBy::Lead },
+        expect!["a key that is active cannot be activated"],
+    );
+    check(
+        Step::Activate { kid: kid(4), known_by: KnownBy::Lead },
+        expect!["a key that is removed cannot be activated"],
+    );
+    check(Step::Activate { kid: kid(9), known_by: KnownBy::Lead }, expect!["there is no key K9"]);
     check(Step::Remove { kid: kid(1) }, expect!["a key that is active cannot be removed now"]);
     check(Step::Remove { kid: kid(3) }, expect!["a key that is retiring cannot be removed now"]);
     check(Step::Revoke { kid: kid(9) }, expect!["there is no key K9"]);
@@ -168,15 +178,24 @@ fn a_clock_that_jumped_back_delays_and_breaks_nothing() {
     let keys = [active(1, 1440), prepared(2, 1440), retiring(3, 1441)];
     check_plan(&keys, expect![""]);
     assert_eq!(refusal(&keys, 0), Err(StepRefused::TooEarly { alg: Algorithm::Es256, earliest: at(1464) }));
-    let steps = Keyring::new(keys.to_vec()).plan_revocation(*jwk(1).kid(), &RotationPolicy::default(), at(0));
+    let steps = Keyring::new(keys.to_vec()).plan_revocation(
+        *jwk(1).kid(),
+        &RotationPolicy::default(),
+        &FleetView::default(),
+        at(0),
+    );
     assert_eq!(es256(&steps.unwrap()), "revoke K1, activate K2, create prepared");
 }
 
 #[test]
 fn a_revocation_promotes_the_prepared_key_in_the_same_breath() {
     let check = |keys: &[ManagedKey], name: u8, expected: Expect| {
-        let steps =
-            Keyring::new(keys.to_vec()).plan_revocation(*jwk(name).kid(), &RotationPolicy::default(), at(0));
+        let steps = Keyring::new(keys.to_vec()).plan_revocation(
+            *jwk(name).kid(),
+            &RotationPolicy::default(),
+            &FleetView::default(),
+            at(0),
+        );
         expected.assert_eq(&steps.map_or_else(|error| error.to_string(), |steps| es256(&steps)));
     };
     check(&[active(1, -1), prepared(2, 0)], 1, expect!["revoke K1, activate K2, create prepared"]);

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use claviger_jose::{Algorithm, Jwk, Kid, MAX_KEYS, NumericDate, PublicKey};
-use claviger_keyring::{KeyState, Keyring, Lifetimes, RotationPolicy, Step};
+use claviger_keyring::{FleetView, KeyState, Keyring, Lifetimes, RotationPolicy, Step};
 use proptest::prelude::*;
 
 const DAY: u64 = 86_400;
@@ -103,9 +103,13 @@ impl World {
     }
 
     fn tick(&mut self) {
-        let steps = self.keyring.plan(&self.policy, self.date());
+        let steps = self.keyring.plan(&self.policy, &FleetView::default(), self.date());
         self.take(&steps);
-        assert_eq!(self.keyring.plan(&self.policy, self.date()), [], "a plan that was taken is done");
+        assert_eq!(
+            self.keyring.plan(&self.policy, &FleetView::default(), self.date()),
+            [],
+            "a plan that was taken is done"
+        );
         self.check_announcement();
     }
 
@@ -114,8 +118,12 @@ impl World {
         let (due, step) = self.keyring.next_due(&self.policy).expect("there is always a next rotation");
         assert!(due > self.date());
         let before = due.minus(Duration::from_secs(1));
-        assert_eq!(self.keyring.plan(&self.policy, before), [], "nothing is due before");
-        assert_eq!(self.keyring.plan(&self.policy, due).first(), Some(&step));
+        assert_eq!(
+            self.keyring.plan(&self.policy, &FleetView::default(), before),
+            [],
+            "nothing is due before"
+        );
+        assert_eq!(self.keyring.plan(&self.policy, &FleetView::default(), due).first(), Some(&step));
     }
 
     /// Verifiers refresh at 0.8 C in the background, also while the issuer's ticker stalls.
@@ -136,13 +144,15 @@ impl World {
             Event::Stall(secs) => self.pass(*secs),
             Event::Rotate => {
                 for alg in Algorithm::ALL {
-                    if let Ok(steps) = self.keyring.plan_rotation(alg, &self.policy, self.date()) {
+                    if let Ok(steps) =
+                        self.keyring.plan_rotation(alg, &self.policy, &FleetView::default(), self.date())
+                    {
                         self.take(&steps);
                     }
                 }
             }
             Event::Crash(taken) => {
-                let steps = self.keyring.plan(&self.policy, self.date());
+                let steps = self.keyring.plan(&self.policy, &FleetView::default(), self.date());
                 // A promotion and its successor are one transaction only as far as it was committed.
                 self.take(&steps[..steps.len().min(*taken)]);
             }

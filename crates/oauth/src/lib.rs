@@ -53,8 +53,8 @@ pub use error::{ErrorBody, TokenError};
 pub use grammar::GrammarError;
 pub use id::{Audience, ClientId, Issuer, Subject, TeamName};
 pub use metadata::{
-    JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, ServerMetadata, TOKEN_PATH, oauth_discovery_url,
-    oidc_discovery_url,
+    JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, REVOCATIONS_PATH, ServerMetadata, TOKEN_PATH,
+    oauth_discovery_url, oidc_discovery_url,
 };
 pub use presented::{PresentedToken, PresentedTokenError, TokenScheme};
 pub use scope::{Scope, ScopeSet};

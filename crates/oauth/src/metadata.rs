@@ -8,6 +8,8 @@ use crate::{AuthenticationMethod, Issuer, ScopeSet};
 pub const TOKEN_PATH: &str = "/oauth2/token";
 /// The path of the JWK set, under the issuer.
 pub const JWKS_PATH: &str = "/.well-known/jwks.json";
+/// The path of the revocation feed, under the issuer.
+pub const REVOCATIONS_PATH: &str = "/.well-known/revocations";
 /// The well-known path of OpenID Connect Discovery, behind an issuer's own path.
 pub const OIDC_DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 /// The well-known path of RFC 8414, before an issuer's own path.
@@ -29,6 +31,9 @@ pub struct ServerMetadata {
     pub token_endpoint: String,
     /// The URL of the JWK set.
     pub jwks_uri: String,
+    /// The URL of the revocation feed, where there is one. A member of this house.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocations_uri: Option<String>,
     /// The scopes that may be asked for.
     #[serde(default)]
     pub scopes_supported: Vec<String>,
@@ -57,6 +62,7 @@ impl ServerMetadata {
             issuer: issuer.clone(),
             token_endpoint: issuer.join(TOKEN_PATH),
             jwks_uri: issuer.join(JWKS_PATH),
+            revocations_uri: Some(issuer.join(REVOCATIONS_PATH)),
             scopes_supported: names(scopes.iter()),
             response_types_supported: Vec::new(),
             grant_types_supported: names(["client_credentials"]),
@@ -110,6 +116,7 @@ mod tests {
               "issuer": "https://id.fleet.test",
               "token_endpoint": "https://id.fleet.test/oauth2/token",
               "jwks_uri": "https://id.fleet.test/.well-known/jwks.json",
+              "revocations_uri": "https://id.fleet.test/.well-known/revocations",
               "scopes_supported": [
                 "ledger:read",
                 "orders:read"

@@ -26,6 +26,9 @@ pub enum StoreError {
     /// A key is not in the state from which it was to go on. Nothing was changed.
     #[error("the key {0} is not in the state from which it was to go on")]
     NotInState(Kid),
+    /// The revocation feed holds as much as verifiers read.
+    #[error("the revocation feed is full: revoke a subject, a client or everything instead of single tokens")]
+    FeedFull,
     /// Another serving issuer holds the database.
     #[error("another issuer serves from {0}")]
     AlreadyServing(PathBuf),

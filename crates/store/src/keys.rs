@@ -3,7 +3,7 @@ use claviger_keyring::{KeyState, Move, PURPOSE, SealedKey};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryTrait, Set};
 
 use crate::{
-    Outcome, Store, StoreError,
+    Act, Outcome, Store, StoreError,
     entity::{revision, signing_key},
     failpoint, key_row,
     store::{advance, read_revisions, secs},
@@ -107,6 +107,7 @@ impl Store {
         &self,
         expected_revision: u64,
         operations: &[KeyOp],
+        _acts: &[Act],
     ) -> Result<Outcome, StoreError> {
         failpoint("keys.before_begin");
         let transaction = self.begin_write().await?;

@@ -21,7 +21,8 @@
 //! let store = Store::open::<migrations::Migrator>("sqlite:///var/lib/claviger/claviger.db").await?;
 //! let keys = store.load_keys().await?;
 //! let operations = []; // what `claviger_keyring` has planned
-//! match store.change_keys(keys.revision, &operations).await? {
+//! let acts = []; // who did it, for the audit log
+//! match store.change_keys(keys.revision, &operations, &acts).await? {
 //!     Outcome::Applied => println!("rotated"),
 //!     Outcome::AlreadyRotated => println!("another replica was faster"),
 //! }
@@ -29,6 +30,7 @@
 //! # }
 //! ```
 
+mod audit;
 mod classify;
 mod connect;
 mod database_url;
@@ -39,6 +41,7 @@ mod database_url;
 mod entity;
 mod error;
 mod failpoint;
+mod fleet;
 mod key_row;
 mod keys;
 mod lock;
@@ -47,14 +50,18 @@ mod postgres;
 mod registry;
 mod registry_row;
 mod registry_table;
+mod revocation;
 mod secret;
 mod sqlite;
 mod store;
 
+pub use audit::{Act, AuditRecord, AuditVerdict, Checkpoint};
 pub use error::StoreError;
 pub use failpoint::failpoint;
+pub use fleet::{Heartbeat, MAX_INSTANCES, MAX_VERIFIERS, Replica, SeenVerifier, SeenVerifiers};
 pub use keys::{KeyOp, KeySnapshot, NewKey, StoredKey, UnreadableKey};
 pub use lock::ServingLock;
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
+pub use revocation::{Revocation, RevocationSnapshot, Revoked};
 pub use secret::{SecretHash, StoredSecret};
 pub use store::{Outcome, Revisions, Store};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, QueryOrder};
 
 use crate::{
-    Client, Outcome, Registry, RegistrySnapshot, Store, StoreError,
+    Act, Client, Outcome, Registry, RegistrySnapshot, Store, StoreError,
     entity::{client, client_grant, client_secret, resource_server, revision, team},
     registry_row as row,
     store::{advance, read_revisions},
@@ -49,6 +49,7 @@ impl Store {
         &self,
         expected_revision: u64,
         registry: &Registry,
+        _acts: &[Act],
     ) -> Result<Outcome, StoreError> {
         let transaction = self.begin_write().await?;
         if !advance(&transaction, revision::Column::Registry, expected_revision).await? {

@@ -29,6 +29,8 @@ pub struct Revisions {
     pub keyring: u64,
     /// Of the registry.
     pub registry: u64,
+    /// Of the revocations: the feed's `seq`.
+    pub revocations: u64,
 }
 
 /// What became of a change that was planned from a certain revision.
@@ -142,8 +144,10 @@ impl Store {
 pub(crate) async fn read_revisions(db: &impl ConnectionTrait) -> Result<Revisions, StoreError> {
     let row = revision::Entity::find_by_id(1_i16).one(db).await?;
     let number = |number: i64| u64::try_from(number).ok();
-    row.and_then(|row| Some(Revisions { keyring: number(row.keyring)?, registry: number(row.registry)? }))
-        .ok_or_else(|| StoreError::Corrupt("no revision".to_owned()))
+    row.and_then(|row| {
+        Some(Revisions { keyring: number(row.keyring)?, registry: number(row.registry)?, revocations: 0 })
+    })
+    .ok_or_else(|| StoreError::Corrupt("no revision".to_owned()))
 }
 
 /// Takes the next number, if the last one is still the expected one. Whoever comes second waits here for the first

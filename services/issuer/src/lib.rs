@@ -6,12 +6,14 @@
 //! - [`config`] and [`declared`]: settings and fleet files, with all their mistakes at once.
 //! - [`fleet`]: `fleet.toml`, and what applying it changes.
 //! - [`keys`]: the keys, opened from the store, published, and moved along their plan.
+//! - [`witnesses`]: who holds which keys, replicas and verifiers; [`actor`]: who did it, for the audit log.
 //! - [`server`]: what requests are answered from, in memory; the order of starting.
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
 //! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign.
 //! - [`http`]: the server's own accept loop, with a limit to every wait.
 
+pub mod actor;
 mod cli;
 mod clock;
 pub mod config;
@@ -28,6 +30,7 @@ mod routes;
 pub mod server;
 pub mod signer_pool;
 mod ticker;
+pub mod witnesses;
 
 pub use cli::Cli;
 pub use ticker::TickError;

@@ -4,6 +4,7 @@ use std::{
 };
 
 use claviger_jose::NumericDate;
+use claviger_keyring::FleetView;
 use claviger_store::{Revisions, Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -65,7 +66,7 @@ impl Ticker {
     /// Looks whether anything has changed, and renews the lease.
     async fn watch(&self) -> Result<(), TickError> {
         let asked = Instant::now();
-        let Revisions { keyring, registry } = self.store.revisions().await?;
+        let Revisions { keyring, registry, .. } = self.store.revisions().await?;
         self.note_clock().await?;
         if keyring != self.issuance.keys.load().revision {
             self.load_keys().await?;
@@ -93,7 +94,8 @@ impl Ticker {
     /// Whether the plan has something to do by the keys in memory.
     fn is_due(&self, now: NumericDate) -> bool {
         let keys = self.issuance.keys.load();
-        keys.verify_only.is_none() && !keys.keyring.plan(&self.issuance.config.policy, now).is_empty()
+        keys.verify_only.is_none()
+            && !keys.keyring.plan(&self.issuance.config.policy, &FleetView::default(), now).is_empty()
     }
 
     async fn load_keys(&self) -> Result<(), TickError> {

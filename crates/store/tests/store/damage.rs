@@ -14,7 +14,10 @@ struct Keys {
 async fn two_keys(database: &Database) -> Keys {
     let store = database.open().await;
     let (good, bad) = (active(), prepared());
-    store.change_keys(0, &[KeyOp::Insert(good.clone()), KeyOp::Insert(bad.clone())]).await.expect("applied");
+    store
+        .change_keys(0, &[KeyOp::Insert(good.clone()), KeyOp::Insert(bad.clone())], &[])
+        .await
+        .expect("applied");
     let intruder = database.intruder().await;
     intruder.remove_guards().await;
     Keys { store, intruder, good, bad }

@@ -27,7 +27,7 @@ async fn rotate() {
         rotated("prepared", KeyState::Active { since: at(500) }),
         KeyOp::Insert(new_key(KeyState::Prepared { since: at(500) })),
     ];
-    let outcome = store.change_keys(snapshot.revision, &operations).await.expect("no error");
+    let outcome = store.change_keys(snapshot.revision, &operations, &[]).await.expect("no error");
     assert_eq!(outcome, Outcome::Applied);
 }
 
@@ -36,7 +36,10 @@ async fn rotate() {
 async fn a_rotation_that_is_killed_is_whole_or_did_not_happen() {
     on_each_database(async |database| {
         let store = database.open().await;
-        store.change_keys(0, &[KeyOp::Insert(active()), KeyOp::Insert(prepared())]).await.expect("applied");
+        store
+            .change_keys(0, &[KeyOp::Insert(active()), KeyOp::Insert(prepared())], &[])
+            .await
+            .expect("applied");
         for point in ["before_begin", "after_version", "after_first_move", "after_insert", "before_commit"] {
             kill_at(&database.url, point);
             assert_eq!(states(&store).await, (1, vec!["active", "prepared"]), "{point}");

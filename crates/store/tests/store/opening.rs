@@ -73,7 +73,7 @@ impl MigratorTrait for Previous {
 async fn an_older_schema_is_brought_up_to_date_with_its_keys() {
     on_each_database(async |database| {
         let previous = Store::open::<Previous>(&database.url).await.expect("it opens");
-        previous.change_keys(0, &[KeyOp::Insert(prepared())]).await.expect("applied");
+        previous.change_keys(0, &[KeyOp::Insert(prepared())], &[]).await.expect("applied");
         previous.close().await.expect("it closes");
         let store = database.open().await;
         assert_eq!(store.load_keys().await.expect("they load").keys.len(), 1);

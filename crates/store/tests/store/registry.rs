@@ -53,7 +53,7 @@ async fn a_registry_comes_back_as_it_was_written() {
         written.clients[0].disabled = true;
         written.clients[0].add_secret(SecretHash::of("first"), at(100), at(100));
         written.clients[0].add_secret(SecretHash::of("second"), at(200), at(300));
-        assert_eq!(store.replace_registry(0, &written).await.expect("applied"), Outcome::Applied);
+        assert_eq!(store.replace_registry(0, &written, &[]).await.expect("applied"), Outcome::Applied);
         let read = store.load_registry().await.expect("it loads");
         assert_eq!(read.revision, 1);
         assert_eq!(format!("{:?}", read.registry), format!("{written:?}"));
@@ -69,10 +69,10 @@ async fn a_change_keeps_what_it_does_not_touch() {
         let store = database.open().await;
         let mut fleet = fleet();
         fleet.clients[0].add_secret(SecretHash::of("first"), at(100), at(100));
-        store.replace_registry(0, &fleet).await.expect("applied");
+        store.replace_registry(0, &fleet, &[]).await.expect("applied");
         let mut next = store.load_registry().await.expect("it loads").registry;
         next.clients.push(client("billing", "https://ledger.fleet.test"));
-        store.replace_registry(1, &next).await.expect("applied");
+        store.replace_registry(1, &next, &[]).await.expect("applied");
         let read = store.load_registry().await.expect("it loads").registry;
         let names: Vec<_> = read.clients.iter().map(|client| client.client_id.as_str()).collect();
         assert_eq!(names, ["billing", "orders"]);
@@ -85,8 +85,8 @@ async fn a_change_keeps_what_it_does_not_touch() {
 async fn what_is_not_declared_is_gone() {
     on_each_database(async |database| {
         let store = database.open().await;
-        store.replace_registry(0, &fleet()).await.expect("applied");
-        store.replace_registry(1, &Registry::default()).await.expect("applied");
+        store.replace_registry(0, &fleet(), &[]).await.expect("applied");
+        store.replace_registry(1, &Registry::default(), &[]).await.expect("applied");
         let read = store.load_registry().await.expect("it loads").registry;
         assert_eq!((read.teams.len(), read.resource_servers.len(), read.clients.len()), (0, 0, 0));
     })
@@ -97,8 +97,8 @@ async fn what_is_not_declared_is_gone() {
 async fn of_two_changes_from_one_revision_the_second_does_nothing() {
     on_each_database(async |database| {
         let store = database.open().await;
-        store.replace_registry(0, &fleet()).await.expect("applied");
-        let second = store.replace_registry(0, &Registry::default()).await.expect("not an error");
+        store.replace_registry(0, &fleet(), &[]).await.expect("applied");
+        let second = store.replace_registry(0, &Registry::default(), &[]).await.expect("not an error");
         assert_eq!(second, Outcome::AlreadyRotated);
         assert_eq!(store.load_registry().await.expect("it loads").registry.clients.len(), 1);
         let revisions = store.revisions().await.expect("they are there");
@@ -112,7 +112,7 @@ async fn of_two_changes_from_one_revision_the_second_does_nothing() {
 async fn a_registry_that_is_not_whole_changes_nothing() {
     on_each_database(async |database| {
         let store = database.open().await;
-        store.replace_registry(0, &fleet()).await.expect("applied");
+        store.replace_registry(0, &fleet(), &[]).await.expect("applied");
         let mut without_team = fleet();
         without_team.teams.clear();
         let mut without_audience = fleet();
@@ -120,7 +120,7 @@ async fn a_registry_that_is_not_whole_changes_nothing() {
         let mut twice = fleet();
         twice.clients.push(client("orders", "https://ledger.fleet.test"));
         for broken in [without_team, without_audience, twice] {
-            let refused = store.replace_registry(1, &broken).await;
+            let refused = store.replace_registry(1, &broken, &[]).await;
             assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
         }
         let read = store.load_registry().await.expect("it loads");
@@ -136,7 +136,7 @@ async fn a_large_fleet_is_one_change() {
         let mut large = fleet();
         large.clients =
             (0..2500).map(|n| client(&format!("client-{n}"), "https://ledger.fleet.test")).collect();
-        store.replace_registry(0, &large).await.expect("applied");
+        store.replace_registry(0, &large, &[]).await.expect("applied");
         let read = store.load_registry().await.expect("it loads").registry;
         assert_eq!(read.clients.iter().filter(|client| client.grants.len() == 1).count(), 2500);
     })
@@ -147,7 +147,7 @@ async fn a_large_fleet_is_one_change() {
 async fn a_row_that_no_issuer_wrote_is_named() {
     on_each_database(async |database| {
         let store = database.open().await;
-        store.replace_registry(0, &fleet()).await.expect("applied");
+        store.replace_registry(0, &fleet(), &[]).await.expect("applied");
         let intruder = database.intruder().await;
         intruder.execute("UPDATE client SET auth_method = 'none'").await.expect("a row");
         let error = store.load_registry().await.expect_err("damaged");

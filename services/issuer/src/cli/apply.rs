@@ -49,7 +49,7 @@ impl Apply {
             );
         }
         let (registry, secrets) = with_secrets(declared, &present, store.now().await?);
-        match store.replace_registry(revision, &registry).await? {
+        match store.replace_registry(revision, &registry, &[]).await? {
             Outcome::Applied => {}
             Outcome::AlreadyRotated => {
                 bail!("somebody else changed the fleet at the same time; nothing was changed: try again")

@@ -50,7 +50,7 @@ impl Clients {
                 let client = client.with_context(|| format!("there is no client {client_id}"))?;
                 let (secret, hash) = new_secret();
                 client.add_secret(hash, now, now + *overlap);
-                match store.replace_registry(revision, &registry).await? {
+                match store.replace_registry(revision, &registry, &[]).await? {
                     Outcome::Applied => println!("secret of {client_id} (shown only now): {secret}"),
                     Outcome::AlreadyRotated => bail!(
                         "somebody else changed the fleet at the same time; nothing was changed: try again"

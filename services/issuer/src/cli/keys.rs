@@ -90,7 +90,7 @@ fn describe(step: &Step) -> String {
     match step {
         Step::Create { alg, active: true } => format!("a new {alg} key was made and signs at once"),
         Step::Create { alg, active: false } => format!("a new {alg} key was made and published"),
-        Step::Activate { kid } => format!("{kid} signs from now on"),
+        Step::Activate { kid, .. } => format!("{kid} signs from now on"),
         Step::Remove { kid } => format!("{kid} left the published set"),
         Step::Revoke { kid } => format!("{kid} left the set; verifiers drop it with their next refresh"),
     }
@@ -127,7 +127,7 @@ fn next_step(keyring: &Keyring, policy: &RotationPolicy, now: NumericDate) -> St
 fn announce(step: &Step) -> String {
     match step {
         Step::Create { alg, .. } => format!("a new {alg} key"),
-        Step::Activate { kid } => format!("{kid} begins to sign"),
+        Step::Activate { kid, .. } => format!("{kid} begins to sign"),
         Step::Remove { kid } => format!("{kid} leaves the set"),
         Step::Revoke { kid } => format!("{kid} is revoked"),
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use claviger_jose::{Algorithm, Jwk, Kid, NumericDate};
 use claviger_keyring::{
-    GenerateError, KeyState, ManagedKey, Move, Pkcs8, RotationPolicy, SealedKey, SigningKey, Step,
+    FleetView, GenerateError, KeyState, ManagedKey, Move, Pkcs8, RotationPolicy, SealedKey, SigningKey, Step,
     StepRefused, generate,
 };
 use claviger_store::{KeyOp, NewKey, Outcome, Store, StoreError};
@@ -68,7 +68,7 @@ impl Rotation {
     /// [`RotationError`].
     pub async fn take_due_steps(&self) -> Result<Taken, RotationError> {
         self.take(&|opened, now| {
-            let steps = opened.keyring.plan(&self.policy, now).into_iter();
+            let steps = opened.keyring.plan(&self.policy, &FleetView::default(), now).into_iter();
             Ok(steps.filter(|step| !opened.blocks(step)).collect())
         })
         .await
@@ -82,7 +82,7 @@ impl Rotation {
         self.take(&|opened, now| {
             let mut steps = Vec::new();
             for alg in algs {
-                steps.extend(opened.keyring.plan_rotation(*alg, &self.policy, now)?);
+                steps.extend(opened.keyring.plan_rotation(*alg, &self.policy, &FleetView::default(), now)?);
             }
             Ok(steps)
         })
@@ -101,7 +101,10 @@ impl Rotation {
             let taken = match self.unvouched(kid).await? {
                 Some((revision, key)) => self.revoke_unvouched(revision, &key).await?,
                 None => {
-                    self.take(&|opened, now| opened.keyring.plan_revocation(kid, &self.policy, now)).await?
+                    self.take(&|opened, now| {
+                        opened.keyring.plan_revocation(kid, &self.policy, &FleetView::default(), now)
+                    })
+                    .await?
                 }
             };
             if taken != Taken::AlreadyRotated {
@@ -125,7 +128,7 @@ impl Rotation {
         let to = key.state.revoke(self.store.now().await?).map_err(StepRefused::from)?;
         let state_seal = self.vault.kek.seal_state(self.vault.context(&kid, key.jwk.alg()), to);
         let change = Move { kid, from: key.state, to };
-        match self.store.change_keys(revision, &[KeyOp::Move { change, state_seal }]).await? {
+        match self.store.change_keys(revision, &[KeyOp::Move { change, state_seal }], &[]).await? {
             Outcome::Applied => Ok(Taken::Steps(vec![Step::Revoke { kid }])),
             Outcome::AlreadyRotated => Ok(Taken::AlreadyRotated),
         }
@@ -167,7 +170,7 @@ impl Rotation {
                 ops.push(KeyOp::Insert(self.seal(key.jwk(), state, &pkcs8, now)));
             }
         }
-        match self.store.change_keys(snapshot.revision, &ops).await? {
+        match self.store.change_keys(snapshot.revision, &ops, &[]).await? {
             Outcome::Applied => Ok(Taken::Steps(steps)),
             Outcome::AlreadyRotated => Ok(Taken::AlreadyRotated),
         }

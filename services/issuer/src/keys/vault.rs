@@ -35,7 +35,7 @@ impl Opened {
     pub fn blocks(&self, step: &Step) -> bool {
         let alg = match step {
             Step::Create { alg, .. } => Some(*alg),
-            Step::Activate { kid } => {
+            Step::Activate { kid, .. } => {
                 self.keyring.keys().iter().find(|key| key.jwk.kid() == kid).map(|key| key.jwk.alg())
             }
             Step::Remove { .. } | Step::Revoke { .. } => None,
@@ -148,7 +148,7 @@ fn managed(rows: &[&StoredKey]) -> Vec<ManagedKey> {
 #[cfg(test)]
 mod tests {
     use claviger_jose::NumericDate;
-    use claviger_keyring::{SealedKey, generate};
+    use claviger_keyring::{KnownBy, SealedKey, generate};
 
     use super::*;
     use crate::{keys::KeyView, rng::SystemRng};
@@ -232,7 +232,7 @@ mod tests {
         let opened = vault.open(&damaged, &[]);
         assert_eq!((opened.signers.len(), opened.unvouched.len()), (0, 1));
         let next = *damaged.keys[1].jwk.kid();
-        assert!(opened.blocks(&Step::Activate { kid: next }));
+        assert!(opened.blocks(&Step::Activate { kid: next, known_by: KnownBy::Lead }));
         assert!(opened.blocks(&Step::Create { alg: Algorithm::Es256, active: false }));
         assert!(!opened.blocks(&Step::Create { alg: Algorithm::Rs256, active: true }));
         assert!(!opened.blocks(&Step::Remove { kid: next }));
