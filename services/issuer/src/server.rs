@@ -11,6 +11,7 @@ use migrations::Migrator;
 use tokio::net::TcpListener;
 
 use crate::{
+    actor::Actor,
     config::Config,
     http::{ConnectionLimits, Drained, Shutdown, serve},
     keys::{KekFileError, KeyView, Rotation, Vault, read_kek},
@@ -85,7 +86,8 @@ impl AuthorizationServer {
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
         let vault = Arc::new(Vault::new(config.issuer.clone(), kek));
-        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
+        let actor = Actor::replica(&std::process::id().to_string());
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, actor);
 
         let io = |what: &str| {
             let what = what.to_owned();

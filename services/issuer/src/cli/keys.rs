@@ -1,18 +1,14 @@
-use std::{
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
-use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use claviger_jose::{Algorithm, Kid, NumericDate};
-use claviger_keyring::{Keyring, RotationPolicy, Step, StepRefused};
+use claviger_keyring::{Keyring, RotationPolicy, Step};
 use comfy_table::{Table, presets::NOTHING};
 
 use crate::{
-    clock::wall_clock,
+    actor::Actor,
     config::Config,
-    keys::{Rotation, RotationError, Taken, Vault, read_kek},
+    keys::{Rotation, Taken, Vault, read_kek},
 };
 
 #[derive(Debug, Subcommand)]
@@ -46,13 +42,13 @@ impl Keys {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let vault = Arc::new(Vault::new(config.issuer.clone(), read_kek(&config.key_encryption_key)?));
         let store = super::store(config).await?;
-        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, Actor::operator());
         let taken = match self {
             Self::List => None,
             Self::Rotate(Rotate { now: false, .. }) => Some(rotation.take_due_steps().await?),
             Self::Rotate(Rotate { alg, .. }) => {
                 let algs = alg.as_ref().map_or(&Algorithm::ALL[..], std::slice::from_ref);
-                Some(rotation.rotate_now(algs).await.map_err(in_words)?)
+                Some(rotation.rotate_now(algs, None).await?)
             }
             Self::Revoke { kid } => Some(rotation.revoke(kid).await?),
         };
@@ -71,19 +67,6 @@ impl Keys {
         }
         Ok(())
     }
-}
-
-/// A refusal for the clock's sake, with the time as people read it.
-fn in_words(error: RotationError) -> anyhow::Error {
-    let RotationError::Refused(StepRefused::TooEarly { alg, earliest }) = error else {
-        return error.into();
-    };
-    let time = UNIX_EPOCH + Duration::from_secs(earliest.as_secs());
-    let left = span(earliest.since(wall_clock()));
-    anyhow!(
-        "the next {alg} key may sign from {} on, in {left}: verifiers must have learned it first",
-        humantime::format_rfc3339_seconds(time)
-    )
 }
 
 fn describe(step: &Step) -> String {
