@@ -1,11 +1,15 @@
+use anyhow::{anyhow, ensure};
 use clap::Args;
-use claviger_jose::{Algorithm, Kid};
-use claviger_keyring::{KnownBy, Step};
+use claviger_jose::{Algorithm, Kid, NumericDate};
+use claviger_keyring::{KnownBy, Step, StepRefused};
 
 use super::{Keyroom, revoke::Revoke, wait::wait};
 use crate::{
-    cli::{horizons::Horizons, words::names},
-    keys::{RotationError, Taken},
+    cli::{
+        horizons::Horizons,
+        words::{names, span},
+    },
+    keys::{Refusal, RotationError, Taken},
 };
 
 #[derive(Debug, Args)]
@@ -41,21 +45,34 @@ impl Rotate {
         if self.wait {
             wait(keyroom, algs, self.timeout.map(Into::into)).await?;
         } else if self.now {
-            let taken = if self.force {
-                force(keyroom, algs).await?
+            let asked_at = keyroom.store.now().await?;
+            let rotated = if self.force {
+                force(keyroom, algs).await
             } else {
-                keyroom.rotation.rotate_now(algs, None).await?
+                keyroom.rotation.rotate_now(algs, None).await
             };
-            tell(&taken);
+            tell(&rotated.map_err(|error| in_words(error, asked_at))?);
         } else {
-            anyhow::ensure!(
-                self.alg.is_none(),
-                "--alg is for rotations ahead of the period: add --now or --wait"
-            );
+            ensure!(self.alg.is_none(), "--alg is for rotations ahead of the period: add --now or --wait");
             tell(&keyroom.rotation.take_due_steps().await?);
             return Ok(());
         }
         keyroom.prepare_next().await
+    }
+}
+
+/// A refusal for the clock's sake, with how long that is and what else there is to do.
+fn in_words(error: RotationError, now: NumericDate) -> anyhow::Error {
+    match &error {
+        RotationError::Refused(Refusal {
+            reason: StepRefused::TooEarly { .. },
+            earliest: Some(earliest),
+            ..
+        }) => {
+            let left = span(earliest.since(now));
+            anyhow!("{error}; that is in {left}: wait, or see --wait and --force")
+        }
+        _ => error.into(),
     }
 }
 
