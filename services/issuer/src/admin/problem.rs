@@ -12,7 +12,7 @@ use http::{
 };
 use serde_json::{Map, Value};
 
-use crate::keys::RotationError;
+use crate::keys::{Refusal, RotationError};
 
 /// A refusal.
 #[derive(Debug)]
@@ -40,6 +40,23 @@ impl Problem {
     /// What went wrong stands in the log.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the log says why")
+    }
+
+    fn refused(Refusal { reason, earliest, .. }: Refusal, detail: String) -> Self {
+        let problem = match reason {
+            StepRefused::UnknownKey(_) => Self::new(StatusCode::NOT_FOUND, "unknown_key", detail),
+            StepRefused::TooEarly { alg, .. } => {
+                Self::conflict("too_early", detail).with("alg", alg.as_str())
+            }
+            StepRefused::ReplicaBehind { replica, .. } => {
+                Self::conflict("replica_behind", detail).with("replica", replica)
+            }
+            _ => Self::conflict("refused", detail),
+        };
+        match earliest {
+            Some(earliest) => problem.with("earliest", earliest.as_secs()),
+            None => problem,
+        }
     }
 
     /// The same with something else to know.
@@ -71,20 +88,9 @@ impl From<RotationError> for Problem {
         let detail = error.to_string();
         match error {
             RotationError::Store(error) => error.into(),
-            RotationError::Refused(StepRefused::UnknownKey(_)) => {
-                Self::new(StatusCode::NOT_FOUND, "unknown_key", detail)
-            }
-            RotationError::Refused(StepRefused::TooEarly { alg, earliest }) => {
-                Self::conflict("too_early", detail)
-                    .with("alg", alg.as_str())
-                    .with("earliest", earliest.as_secs())
-            }
-            RotationError::Refused(StepRefused::ReplicaBehind { replica, .. }) => {
-                Self::conflict("replica_behind", detail).with("replica", replica)
-            }
-            RotationError::Refused(_) => Self::conflict("refused", detail),
+            RotationError::Refused(refusal) => Self::refused(refusal, detail),
             RotationError::VerifyOnly(_) => Self::conflict("verify_only", detail),
-            RotationError::Busy => Self::conflict("changed", detail),
+            RotationError::Busy | RotationError::Changed { .. } => Self::conflict("changed", detail),
             error => {
                 tracing::error!(%error, "an operator's request failed");
                 Self::internal()
