@@ -1,13 +1,6 @@
 //! The settings of an issuer, checked as a whole before anything is opened.
 
-use std::{
-    fmt::Display,
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
-};
+use std::{fmt::Display, net::SocketAddr, num::NonZeroUsize, path::Path, str::FromStr, time::Duration};
 
 use claviger_keyring::{Lifetimes, RotationPolicy};
 use claviger_oauth::Issuer;
@@ -15,6 +8,7 @@ use claviger_oauth::Issuer;
 use crate::{
     declared::{Document, Mistakes, Table},
     http::ConnectionLimits,
+    keys::KeySettings,
 };
 
 /// The name of the configuration file in the data directory.
@@ -32,8 +26,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `sqlite://` or `postgres://`.
     pub database: String,
-    /// The file with the key-encryption key, 32 bytes in base64url.
-    pub key_encryption_key: PathBuf,
+    /// Where the signing keys are kept, and under which key-encryption keys.
+    pub keys: KeySettings,
     /// When keys change.
     pub policy: RotationPolicy,
     /// M: for how long verifiers may use the key set while the issuer is away.
@@ -92,7 +86,8 @@ impl Reader<'_, '_> {
         let issuer: Option<Issuer> = self.required(root, "issuer");
         let listen = self.required(root, "listen");
         let database = self.database(root, data_dir);
-        let key_encryption_key: Option<PathBuf> = self.required(root, "key_encryption_key");
+        let key_file = self.variable(root, "key_encryption_key");
+        let keys = KeySettings::read(self.document, root, key_file, data_dir);
         let loopback = issuer.as_ref().is_some_and(Issuer::is_loopback);
         let (policy, staleness) = self.policy(root, loopback);
         let limits = self.limits(root);
@@ -100,7 +95,7 @@ impl Reader<'_, '_> {
             issuer: issuer?,
             listen: listen?,
             database: database?,
-            key_encryption_key: data_dir.join(key_encryption_key?),
+            keys: keys?,
             policy: policy?,
             staleness,
             limits,

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::{
     config::Config,
     http::{ConnectionLimits, Drained, Shutdown, serve},
-    keys::{KekFileError, KeyView, Rotation, Vault, read_kek},
+    keys::{ExternalSigning, KeyView, Rotation, UnlockError, Vault},
     lease::Lease,
     mint::Mint,
     registry_view::RegistryView,
@@ -37,9 +37,9 @@ pub(crate) struct Issuance {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The key-encryption key.
+    /// The key-encryption keys, or the module that keeps the signing keys.
     #[error(transparent)]
-    Kek(#[from] KekFileError),
+    Unlock(#[from] UnlockError),
     /// The database.
     #[error("database: {0}")]
     Store(#[from] StoreError),
@@ -80,11 +80,10 @@ impl AuthorizationServer {
     /// [`StartError`]. A key-encryption key that does not open the keys is none: the server then
     /// publishes keys and signs nothing.
     pub async fn bind(config: Config, shutdown: Shutdown) -> Result<Self, StartError> {
-        let kek = read_kek(&config.key_encryption_key)?;
+        let vault = Arc::new(Vault::unlock(&config).await?);
         let store = Store::open_existing::<Migrator>(&config.database).await?;
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
-        let vault = Arc::new(Vault::new(config.issuer.clone(), kek));
         let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
 
         let io = |what: &str| {
@@ -92,11 +91,15 @@ impl AuthorizationServer {
             move |source| StartError::Io { what, source }
         };
         let pool = SignerPool::start().map_err(io("signing threads"))?;
+        let mut mint = Mint::new(config.issuer.clone(), pool);
+        if vault.has_module() {
+            mint = mint.with_external(ExternalSigning::start().map_err(io("signing threads"))?);
+        }
         let issuance = Arc::new(Issuance {
             keys: ArcSwap::from_pointee(KeyView::empty()),
             registry: ArcSwap::default(),
             lease: Lease::new(config.policy.lifetimes().lease),
-            mint: Mint::new(config.issuer.clone(), pool),
+            mint,
             shutdown: shutdown.clone(),
             config,
         });

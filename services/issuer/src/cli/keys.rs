@@ -12,7 +12,7 @@ use comfy_table::{Table, presets::NOTHING};
 use crate::{
     clock::wall_clock,
     config::Config,
-    keys::{Rotation, RotationError, Taken, Vault, read_kek},
+    keys::{Rotation, RotationError, Taken, Vault},
 };
 
 #[derive(Debug, Subcommand)]
@@ -44,7 +44,7 @@ pub(super) struct Rotate {
 
 impl Keys {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
-        let vault = Arc::new(Vault::new(config.issuer.clone(), read_kek(&config.key_encryption_key)?));
+        let vault = Arc::new(Vault::unlock(config).await?);
         let store = super::store(config).await?;
         let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
         let taken = match self {
