@@ -1,14 +1,10 @@
 use std::sync::Arc;
 
-use claviger_jose::{Algorithm, Jwk, Kid, NumericDate};
-use claviger_keyring::{
-    FleetView, GenerateError, KeyState, ManagedKey, Move, Pkcs8, RotationPolicy, SealedKey, SigningKey, Step,
-    StepRefused, generate,
-};
-use claviger_store::{KeyOp, NewKey, Outcome, Store, StoreError};
+use claviger_jose::{Algorithm, Kid, NumericDate};
+use claviger_keyring::{FleetView, KeyState, ManagedKey, Move, RotationPolicy, Step, StepRefused};
+use claviger_store::{KeyOp, Outcome, Store, StoreError};
 
-use super::{Opened, Vault};
-use crate::rng::SystemRng;
+use super::{NewKeyError, Opened, Vault};
 
 /// How often a revocation that others got in the way of is tried.
 const ATTEMPTS: u32 = 20;
@@ -47,7 +43,7 @@ pub enum RotationError {
     Busy,
     /// No new key.
     #[error(transparent)]
-    Generate(#[from] GenerateError),
+    NewKey(#[from] NewKeyError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -148,7 +144,7 @@ impl Rotation {
         let mut created = Vec::new();
         for step in &steps {
             created.push(match step {
-                Step::Create { alg, .. } => Some(new_key(*alg).await?),
+                Step::Create { alg, .. } => Some(self.vault.new_key(*alg).await?),
                 _ => None,
             });
         }
@@ -161,34 +157,20 @@ impl Rotation {
                 let alg =
                     keyring.keys().iter().find(|key| key.jwk.kid() == &change.kid).map(|key| key.jwk.alg());
                 let alg = alg.ok_or(StepRefused::UnknownKey(change.kid))?;
-                let state_seal = self.vault.kek.seal_state(self.vault.context(&change.kid, alg), change.to);
+                let state_seal = self.vault.seal_next(&snapshot, &change.kid, alg, change.to);
                 ops.push(KeyOp::Move { change, state_seal });
             }
-            if let (Step::Create { active, .. }, Some((pkcs8, key))) = (step, new) {
+            if let (Step::Create { active, .. }, Some((secret, key))) = (step, new) {
                 let state =
                     if *active { KeyState::Active { since: now } } else { KeyState::Prepared { since: now } };
-                ops.push(KeyOp::Insert(self.seal(key.jwk(), state, &pkcs8, now)));
+                ops.push(KeyOp::Insert(self.vault.seal(key.jwk(), state, &secret, now)));
             }
         }
-        match self.store.change_keys(snapshot.revision, &ops, &[]).await? {
+        let outcome = self.store.change_keys(snapshot.revision, &ops, &[]).await?;
+        self.vault.tidy(&snapshot, &ops, outcome).await;
+        match outcome {
             Outcome::Applied => Ok(Taken::Steps(steps)),
             Outcome::AlreadyRotated => Ok(Taken::AlreadyRotated),
         }
     }
-
-    fn seal(&self, jwk: &Jwk, state: KeyState, pkcs8: &Pkcs8, now: NumericDate) -> NewKey {
-        let context = self.vault.context(jwk.kid(), jwk.alg());
-        NewKey {
-            jwk: jwk.clone(),
-            state,
-            created_at: now,
-            sealed: SealedKey::seal(pkcs8, context, &self.vault.kek, &mut SystemRng),
-            state_seal: self.vault.kek.seal_state(context, state),
-        }
-    }
-}
-
-async fn new_key(alg: Algorithm) -> Result<(Pkcs8, SigningKey), GenerateError> {
-    let made = tokio::task::spawn_blocking(move || generate(alg, &mut SystemRng)).await;
-    made.unwrap_or(Err(GenerateError(alg)))
 }
