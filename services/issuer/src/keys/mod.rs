@@ -1,14 +1,27 @@
 //! The keys of a running issuer: opened, published, rotated.
 //!
 //! [`Vault`] opens what the store holds; a [`KeyView`] is what the request path sees of it, swapped
-//! as a whole; [`Rotation`] takes the steps that the pure plan asks for.
+//! as a whole; [`Rotation`] takes the steps that the pure plan asks for. Where key-encryption keys come from, and where
+//! signing keys are made and kept, [`KeySettings`] says.
 
-mod kek_file;
+mod external;
+mod kek;
+mod making;
 mod rotation;
+mod secret;
+mod settings;
+mod unlock;
 mod vault;
 mod view;
 
-pub use kek_file::{KekFileError, create_kek, read_kek};
+#[cfg(feature = "pkcs11")]
+pub use external::Pkcs11Module;
+pub use external::{Breaker, ExternalSigning, KeyModule, ModuleError, SigningRefused};
+pub use kek::{create_kek, read_kek};
+pub use making::NewKeyError;
 pub use rotation::{Rotation, RotationError, Taken};
+pub use secret::{SecretCommand, SecretError, SecretSource};
+pub use settings::{KeyProvider, KeySettings, Pkcs11Settings};
+pub use unlock::UnlockError;
 pub use vault::{Opened, Vault};
 pub use view::{KeyView, PublishedSet};

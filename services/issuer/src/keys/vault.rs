@@ -1,15 +1,24 @@
 use std::sync::Arc;
 
 use claviger_jose::{Algorithm, Kid};
-use claviger_keyring::{KeyContext, KeyEncryptionKey, KeyState, Keyring, ManagedKey, SigningKey, Step};
+use claviger_keyring::{
+    KeyContext, KeyEncryptionKey, KeyState, Keyring, ManagedKey, SealedKey, Secret, SigningKey, Step,
+};
 use claviger_oauth::Issuer;
 use claviger_store::{KeySnapshot, StoredKey};
 
-/// Opens the keys of one issuer with its key-encryption key.
+use super::{KeyModule, KeyProvider};
+
+/// Opens the keys of one issuer with its key-encryption keys, and where some of them are kept elsewhere, finds those.
 #[derive(Debug)]
 pub struct Vault {
-    pub(super) issuer: Issuer,
+    issuer: Issuer,
+    /// What new keys are sealed under.
     pub(super) kek: KeyEncryptionKey,
+    /// What else opens keys.
+    previous: Vec<KeyEncryptionKey>,
+    pub(super) module: Option<Arc<dyn KeyModule>>,
+    pub(super) provider: KeyProvider,
 }
 
 /// What a snapshot of the stored keys amounts to.
@@ -50,7 +59,20 @@ impl Vault {
     /// A vault for the keys of `issuer` under `kek`.
     #[must_use]
     pub fn new(issuer: Issuer, kek: KeyEncryptionKey) -> Self {
-        Self { issuer, kek }
+        Self { issuer, kek, previous: Vec::new(), module: None, provider: KeyProvider::Local }
+    }
+
+    /// The same, accepting what is sealed under another key-encryption key too.
+    #[must_use]
+    pub fn accepting(mut self, previous: KeyEncryptionKey) -> Self {
+        self.previous.push(previous);
+        self
+    }
+
+    /// The same, with a keeper of keys; `provider` says where new ones are made.
+    #[must_use]
+    pub fn with_module(self, module: Arc<dyn KeyModule>, provider: KeyProvider) -> Self {
+        Self { module: Some(module), provider, ..self }
     }
 
     /// Opens a snapshot. `held` are keys that were opened before: they are not opened twice.
@@ -90,9 +112,22 @@ impl Vault {
         KeyContext { issuer: self.issuer.as_str(), kid, alg }
     }
 
-    fn vouches_for(&self, row: &StoredKey) -> bool {
+    /// The key-encryption key of this name, if it is one of ours.
+    pub(super) fn kek_named(&self, id: &str) -> Option<&KeyEncryptionKey> {
+        std::iter::once(&self.kek).chain(&self.previous).find(|kek| kek.id() == id)
+    }
+
+    /// Whether the state of a row is the one that its seal says. The seal is that of the key-encryption key that the row
+    /// names; the current one's is as good: a damaged row that was revoked has it.
+    pub(super) fn vouches_for(&self, row: &StoredKey) -> bool {
         let context = self.context(row.jwk.kid(), row.jwk.alg());
-        self.kek.vouches_for(context, row.state, &row.state_seal)
+        let vouches = |kek: &KeyEncryptionKey| kek.vouches_for(context, row.state, &row.state_seal);
+        self.kek_named(&row.kek_id).is_some_and(vouches) || vouches(&self.kek)
+    }
+
+    /// What is sealed, under whichever of our key-encryption keys.
+    pub(super) fn unseal(&self, context: KeyContext<'_>, sealed: &SealedKey) -> Option<Secret> {
+        sealed.open(context, self.kek_named(&sealed.kek_id)?).ok()
     }
 
     fn open_key(&self, row: &StoredKey, held: &[Arc<SigningKey>]) -> Option<Arc<SigningKey>> {
@@ -100,8 +135,14 @@ impl Vault {
             return Some(Arc::clone(key));
         }
         let alg = row.jwk.alg();
-        let pkcs8 = row.sealed.as_ref()?.open(self.context(row.jwk.kid(), alg), &self.kek).ok()?;
-        let key = SigningKey::from_pkcs8(alg, &pkcs8).ok()?;
+        let key = match self.unseal(self.context(row.jwk.kid(), alg), row.sealed.as_ref()?)? {
+            Secret::Pkcs8(pkcs8) => SigningKey::from_pkcs8(alg, &pkcs8).ok()?,
+            // Not tried here: its keeper may be away for a moment, and each of its signatures is checked anyway.
+            Secret::Reference(reference) => {
+                let signer = self.module.as_ref()?.signer(alg, &reference).ok()?;
+                SigningKey::external(row.jwk.clone(), signer).ok()?
+            }
+        };
         (key.kid() == row.jwk.kid()).then(|| Arc::new(key))
     }
 
@@ -109,10 +150,10 @@ impl Vault {
     /// published all the same, or every verifier would lose its keys to a typing mistake of an
     /// operator; and no key is made "because none decrypts".
     ///
-    /// Rows that claim to be under the key at hand are not among them: those were changed by somebody who lacks it.
+    /// Rows that claim to be under a key at hand are not among them: those were changed by somebody who lacks it.
     fn verify_only(&self, snapshot: &KeySnapshot, others: &[&StoredKey]) -> Opened {
         let foreign: Vec<&StoredKey> =
-            others.iter().copied().filter(|row| row.kek_id != self.kek.id()).collect();
+            others.iter().copied().filter(|row| self.kek_named(&row.kek_id).is_none()).collect();
         let mut ids: Vec<&str> = foreign.iter().map(|row| row.kek_id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -148,7 +189,7 @@ fn managed(rows: &[&StoredKey]) -> Vec<ManagedKey> {
 #[cfg(test)]
 mod tests {
     use claviger_jose::NumericDate;
-    use claviger_keyring::{KnownBy, SealedKey, generate};
+    use claviger_keyring::{KnownBy, generate};
 
     use super::*;
     use crate::{keys::KeyView, rng::SystemRng};
@@ -162,7 +203,7 @@ mod tests {
     fn row(vault: &Vault, state: KeyState) -> StoredKey {
         let (pkcs8, key) = generate(Algorithm::Es256, &mut SystemRng).unwrap();
         let context = vault.context(key.kid(), key.alg());
-        let sealed = SealedKey::seal(&pkcs8, context, &vault.kek, &mut SystemRng);
+        let sealed = SealedKey::seal(&pkcs8.into(), context, &vault.kek, &mut SystemRng);
         StoredKey {
             jwk: key.jwk().clone(),
             state,
