@@ -103,16 +103,15 @@ impl Reader<'_, '_> {
             );
             self.document.note(line, message);
         }
-        let command = (!argv.is_empty()).then(|| SecretSource::Command(SecretCommand { argv, environment }));
+        let command =
+            (!argv.is_empty()).then_some(SecretSource::Command(SecretCommand { argv, environment }));
         let mut named = [file, name.map(SecretSource::Environment), command].into_iter().flatten();
-        match (named.next(), named.next()) {
-            (Some(source), None) => Some(source),
-            _ => {
-                let message = format!("`{place}` must have one of `file`, `env` and `command`");
-                self.document.note(line, message);
-                None
-            }
+        let one = named.next().filter(|_| named.next().is_none());
+        if one.is_none() {
+            let message = format!("`{place}` must have one of `file`, `env` and `command`");
+            self.document.note(line, message);
         }
+        one
     }
 
     fn keys(&self, root: &Table<'_, '_>) -> (KeyProvider, Option<Pkcs11Settings>) {
@@ -231,15 +230,15 @@ mod tests {
         );
         check(
             "key_encryption_key = { command = 'cat kek' }",
-            &expect![[r#"
+            &expect![[r"
             t:1: `key_encryption_key.command` must be a list of strings, not string
-            t:1: `key_encryption_key` must have one of `file`, `env` and `command`"#]],
+            t:1: `key_encryption_key` must have one of `file`, `env` and `command`"]],
         );
         check(
             "key_encryption_key = { path = 'kek' }",
-            &expect![[r#"
+            &expect![[r"
             t:1: `key_encryption_key.path` is not known here; known are: file, env, allow_environment, command, environment
-            t:1: `key_encryption_key` must have one of `file`, `env` and `command`"#]],
+            t:1: `key_encryption_key` must have one of `file`, `env` and `command`"]],
         );
         check(
             "key_encryption_key = 'qsLWAyV3p0sJr7GkU1d9mZ2xYt6bNfHcVeQoIiKwX84'",
@@ -274,9 +273,9 @@ mod tests {
         );
         check(
             &with("module = 'm.so'\npin = '1234'"),
-            &expect![[r#"
+            &expect![[r"
             t:4: `keys.pkcs11.token` is missing
-            t:6: `keys.pkcs11.pin` must be a table with one of `file`, `env` and `command`"#]],
+            t:6: `keys.pkcs11.pin` must be a table with one of `file`, `env` and `command`"]],
         );
     }
 }
