@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc, Barrier,
+        Arc, Condvar, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -24,8 +24,36 @@ pub(crate) struct Fault {
     pub(crate) latency: Duration,
     /// One bit of each signature is another.
     pub(crate) flipped: bool,
-    /// Nobody is answered before so many have called.
-    pub(crate) together: Option<Arc<Barrier>>,
+    /// Nobody is answered before so many are calling at the same time.
+    pub(crate) together: Option<Arc<Together>>,
+}
+
+/// Where callers wait for each other, for a tenth of a second at most.
+#[derive(Debug)]
+pub(crate) struct Together {
+    needed: usize,
+    present: Mutex<usize>,
+    all: Condvar,
+}
+
+impl Together {
+    pub(crate) fn new(needed: usize) -> Arc<Self> {
+        Arc::new(Self { needed, present: Mutex::default(), all: Condvar::new() })
+    }
+
+    fn meet(&self) -> bool {
+        let mut present = self.present.lock().unwrap();
+        *present += 1;
+        self.all.notify_all();
+        let (mut present, timeout) = self
+            .all
+            .wait_timeout_while(present, Duration::from_millis(100), |present| *present < self.needed)
+            .unwrap();
+        if timeout.timed_out() {
+            *present -= 1;
+        }
+        !timeout.timed_out()
+    }
 }
 
 /// A keeper with faults that the test injects.
@@ -51,8 +79,8 @@ impl Signer for Faulty {
         let fault = self.fault.load_full();
         // The same calls fail in every run, and no two in a row more often than by chance.
         let call = self.calls.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
-        if let Some(together) = &fault.together {
-            together.wait();
+        if fault.together.as_ref().is_some_and(|together| !together.meet()) {
+            return Err(SignError::Signature);
         }
         thread::sleep(fault.latency);
         if call % 100 < fault.errors {
