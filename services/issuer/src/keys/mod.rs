@@ -6,11 +6,9 @@
 
 mod external;
 mod kek;
-mod making;
 mod rotation;
 mod secret;
 mod settings;
-mod unlock;
 mod vault;
 mod view;
 
@@ -18,10 +16,8 @@ mod view;
 pub use external::Pkcs11Module;
 pub use external::{Breaker, ExternalSigning, KeyModule, ModuleError, SigningRefused};
 pub use kek::{create_kek, read_kek};
-pub use making::NewKeyError;
 pub use rotation::{Rotation, RotationError, Taken};
 pub use secret::{SecretCommand, SecretError, SecretSource};
 pub use settings::{KeyProvider, KeySettings, Pkcs11Settings};
-pub use unlock::UnlockError;
-pub use vault::{Opened, Vault};
+pub use vault::{NewKeyError, Opened, UnlockError, Vault};
 pub use view::{KeyView, PublishedSet};

@@ -6,7 +6,8 @@ use claviger_keyring::{
 };
 use claviger_store::{KeyOp, KeySnapshot, NewKey, Outcome, StoredKey};
 
-use super::{KeyModule, KeyProvider, ModuleError, Vault};
+use super::Vault;
+use crate::keys::{KeyModule, KeyProvider, ModuleError};
 use crate::rng::SystemRng;
 
 /// A new key could not be made.
@@ -43,7 +44,13 @@ impl Vault {
     }
 
     /// A new key as it is stored: sealed under the current key-encryption key.
-    pub(super) fn seal(&self, jwk: &Jwk, state: KeyState, secret: &Secret, now: NumericDate) -> NewKey {
+    pub(in crate::keys) fn seal(
+        &self,
+        jwk: &Jwk,
+        state: KeyState,
+        secret: &Secret,
+        now: NumericDate,
+    ) -> NewKey {
         let context = self.context(jwk.kid(), jwk.alg());
         NewKey {
             jwk: jwk.clone(),
@@ -56,7 +63,7 @@ impl Vault {
 
     /// The seal over the next state of a key, under the key-encryption key that its row is under: who knows only that
     /// one goes on vouching for it.
-    pub(super) fn seal_next(
+    pub(in crate::keys) fn seal_next(
         &self,
         snapshot: &KeySnapshot,
         kid: &Kid,
@@ -71,7 +78,7 @@ impl Vault {
     /// Has the keys destroyed that nobody needs after a change: those that left the set with it, or those that were made
     /// for it in vain. What is kept elsewhere does not go with its row. A keeper that is away keeps them for longer;
     /// that is logged, and does no harm.
-    pub(super) async fn tidy(&self, snapshot: &KeySnapshot, operations: &[KeyOp], outcome: Outcome) {
+    pub(in crate::keys) async fn tidy(&self, snapshot: &KeySnapshot, operations: &[KeyOp], outcome: Outcome) {
         let Some(module) = self.module.clone() else { return };
         let leftover = |operation: &KeyOp| match (operation, outcome) {
             (KeyOp::Move { change, .. }, Outcome::Applied) if !change.to.is_published() => {

@@ -1,7 +1,10 @@
 use std::{io, sync::Arc};
 
-use super::{KeyModule, KeySettings, ModuleError, SecretError, Vault, read_kek};
-use crate::config::Config;
+use super::Vault;
+use crate::{
+    config::Config,
+    keys::{KeyModule, KeySettings, ModuleError, SecretError, read_kek},
+};
 
 /// The keys cannot be got at. Nothing is served then.
 #[derive(Debug, thiserror::Error)]
@@ -48,14 +51,14 @@ impl Vault {
 #[cfg(feature = "pkcs11")]
 fn module(settings: &KeySettings) -> Result<Option<Arc<dyn KeyModule>>, ModuleError> {
     let Some(pkcs11) = &settings.pkcs11 else { return Ok(None) };
-    Ok(Some(Arc::new(super::Pkcs11Module::open(pkcs11)?)))
+    Ok(Some(Arc::new(crate::keys::Pkcs11Module::open(pkcs11)?)))
 }
 
 /// What the settings have refused already.
 #[cfg(not(feature = "pkcs11"))]
 fn module(settings: &KeySettings) -> Result<Option<Arc<dyn KeyModule>>, ModuleError> {
     match (&settings.pkcs11, settings.provider) {
-        (None, super::KeyProvider::Local) => Ok(None),
+        (None, crate::keys::KeyProvider::Local) => Ok(None),
         _ => Err(ModuleError {
             what: "PKCS#11".to_owned(),
             reason: "this program was built without it".to_owned(),

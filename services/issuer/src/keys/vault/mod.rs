@@ -1,3 +1,8 @@
+mod making;
+#[cfg(test)]
+mod tests;
+mod unlock;
+
 use std::sync::Arc;
 
 use claviger_jose::{Algorithm, Kid};
@@ -7,6 +12,7 @@ use claviger_keyring::{
 use claviger_oauth::Issuer;
 use claviger_store::{KeySnapshot, StoredKey};
 
+pub use self::{making::NewKeyError, unlock::UnlockError};
 use super::{KeyModule, KeyProvider};
 
 /// Opens the keys of one issuer with its key-encryption keys, and where some of them are kept elsewhere, finds those.
@@ -14,11 +20,11 @@ use super::{KeyModule, KeyProvider};
 pub struct Vault {
     issuer: Issuer,
     /// What new keys are sealed under.
-    pub(super) kek: KeyEncryptionKey,
+    pub(in crate::keys) kek: KeyEncryptionKey,
     /// What else opens keys.
     previous: Vec<KeyEncryptionKey>,
-    pub(super) module: Option<Arc<dyn KeyModule>>,
-    pub(super) provider: KeyProvider,
+    module: Option<Arc<dyn KeyModule>>,
+    provider: KeyProvider,
 }
 
 /// What a snapshot of the stored keys amounts to.
@@ -108,25 +114,25 @@ impl Vault {
         Opened { revision, keyring: keyring(&ours), signers, unvouched: managed(&others), verify_only: None }
     }
 
-    pub(super) fn context<'a>(&'a self, kid: &'a Kid, alg: Algorithm) -> KeyContext<'a> {
+    pub(in crate::keys) fn context<'a>(&'a self, kid: &'a Kid, alg: Algorithm) -> KeyContext<'a> {
         KeyContext { issuer: self.issuer.as_str(), kid, alg }
     }
 
     /// The key-encryption key of this name, if it is one of ours.
-    pub(super) fn kek_named(&self, id: &str) -> Option<&KeyEncryptionKey> {
+    pub(in crate::keys) fn kek_named(&self, id: &str) -> Option<&KeyEncryptionKey> {
         std::iter::once(&self.kek).chain(&self.previous).find(|kek| kek.id() == id)
     }
 
     /// Whether the state of a row is the one that its seal says. The seal is that of the key-encryption key that the row
     /// names; the current one's is as good: a damaged row that was revoked has it.
-    pub(super) fn vouches_for(&self, row: &StoredKey) -> bool {
+    pub(in crate::keys) fn vouches_for(&self, row: &StoredKey) -> bool {
         let context = self.context(row.jwk.kid(), row.jwk.alg());
         let vouches = |kek: &KeyEncryptionKey| kek.vouches_for(context, row.state, &row.state_seal);
         self.kek_named(&row.kek_id).is_some_and(vouches) || vouches(&self.kek)
     }
 
     /// What is sealed, under whichever of our key-encryption keys.
-    pub(super) fn unseal(&self, context: KeyContext<'_>, sealed: &SealedKey) -> Option<Secret> {
+    pub(in crate::keys) fn unseal(&self, context: KeyContext<'_>, sealed: &SealedKey) -> Option<Secret> {
         sealed.open(context, self.kek_named(&sealed.kek_id)?).ok()
     }
 
@@ -184,98 +190,4 @@ fn keyring(rows: &[&StoredKey]) -> Keyring {
 
 fn managed(rows: &[&StoredKey]) -> Vec<ManagedKey> {
     rows.iter().map(|row| ManagedKey { jwk: row.jwk.clone(), state: row.state }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use claviger_jose::NumericDate;
-    use claviger_keyring::{KnownBy, generate};
-
-    use super::*;
-    use crate::{keys::KeyView, rng::SystemRng};
-
-    fn vault(seed: u8) -> Vault {
-        let raw: Vec<u8> = (0..32_u8).map(|n| n.wrapping_mul(seed) ^ (n << 3) ^ seed).collect();
-        let issuer = "https://id.example.test".parse().unwrap();
-        Vault::new(issuer, KeyEncryptionKey::new(&raw).unwrap())
-    }
-
-    fn row(vault: &Vault, state: KeyState) -> StoredKey {
-        let (pkcs8, key) = generate(Algorithm::Es256, &mut SystemRng).unwrap();
-        let context = vault.context(key.kid(), key.alg());
-        let sealed = SealedKey::seal(&pkcs8.into(), context, &vault.kek, &mut SystemRng);
-        StoredKey {
-            jwk: key.jwk().clone(),
-            state,
-            created_at: state.since(),
-            kek_id: sealed.kek_id.clone(),
-            sealed: Some(sealed),
-            state_seal: vault.kek.seal_state(context, state),
-        }
-    }
-
-    fn snapshot(vault: &Vault) -> KeySnapshot {
-        let since = NumericDate::from_secs(1000);
-        let keys = vec![row(vault, KeyState::Active { since }), row(vault, KeyState::Prepared { since })];
-        KeySnapshot { revision: 1, keys, unreadable: Vec::new() }
-    }
-
-    #[test]
-    fn the_right_key_opens_what_it_has_sealed() {
-        let vault = vault(7);
-        let opened = vault.open(&snapshot(&vault), &[]);
-        assert_eq!((opened.signers.len(), opened.keyring.keys().len()), (1, 2));
-        assert!(opened.verify_only.is_none() && opened.unvouched.is_empty());
-    }
-
-    // S-49
-    #[test]
-    fn under_another_key_everything_is_published_and_nothing_signs() {
-        let opened = vault(11).open(&snapshot(&vault(7)), &[]);
-        assert_eq!((opened.signers.len(), opened.keyring.published().count()), (0, 2));
-        assert!(opened.verify_only.unwrap().contains("does not open the stored keys"));
-    }
-
-    // S-53
-    #[test]
-    fn a_row_of_somebody_who_lacks_the_key_is_never_published() {
-        let vault = vault(7);
-        let mut forged = snapshot(&vault);
-        let before =
-            KeyView::new(vault.open(&forged, &[]), std::time::Duration::ZERO, std::time::Duration::ZERO);
-        for row in &mut forged.keys {
-            row.state_seal = vec![0; 32];
-        }
-        forged.revision = 2;
-        let opened = vault.open(&forged, &[]);
-        assert!(opened.verify_only.is_some());
-        assert_eq!(opened.keyring.published().count(), 0);
-
-        // Even rows that claim to be under another key do not replace what was vouched for.
-        for row in &mut forged.keys {
-            row.kek_id = "somebody's".to_owned();
-        }
-        let opened = vault.open(&forged, &[]);
-        assert_eq!(opened.keyring.published().count(), 2, "at a cold start that is all there is");
-        let next = KeyView::new(opened, std::time::Duration::ZERO, std::time::Duration::ZERO);
-        let published = before.published.body.clone();
-        let after = before.followed_by(next);
-        assert_eq!(after.published.body, published);
-        assert!(after.signer(Algorithm::Es256).is_none() && after.verify_only.is_some());
-    }
-
-    // S-53
-    #[test]
-    fn a_damaged_active_key_blocks_its_own_algorithm_and_no_other() {
-        let vault = vault(7);
-        let mut damaged = snapshot(&vault);
-        damaged.keys[0].state_seal[5] ^= 1;
-        let opened = vault.open(&damaged, &[]);
-        assert_eq!((opened.signers.len(), opened.unvouched.len()), (0, 1));
-        let next = *damaged.keys[1].jwk.kid();
-        assert!(opened.blocks(&Step::Activate { kid: next, known_by: KnownBy::Lead }));
-        assert!(opened.blocks(&Step::Create { alg: Algorithm::Es256, active: false }));
-        assert!(!opened.blocks(&Step::Create { alg: Algorithm::Rs256, active: true }));
-        assert!(!opened.blocks(&Step::Remove { kid: next }));
-    }
 }
