@@ -14,6 +14,7 @@
 //! - [`http`]: the server's own accept loop, with a limit to every wait.
 
 pub mod actor;
+pub mod checkpoint;
 mod cli;
 mod clock;
 pub mod config;

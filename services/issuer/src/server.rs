@@ -11,6 +11,7 @@ use migrations::Migrator;
 use tokio::net::TcpListener;
 
 use crate::{
+    actor::Actor,
     config::Config,
     http::{ConnectionLimits, Drained, Shutdown, serve},
     keys::{ExternalSigning, KeyView, Rotation, UnlockError, Vault},
@@ -84,7 +85,8 @@ impl AuthorizationServer {
         let store = Store::open_existing::<Migrator>(&config.database).await?;
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
-        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
+        let actor = Actor::replica(&std::process::id().to_string());
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, actor);
 
         let io = |what: &str| {
             let what = what.to_owned();

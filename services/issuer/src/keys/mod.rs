@@ -16,7 +16,7 @@ mod view;
 pub use external::Pkcs11Module;
 pub use external::{Breaker, ExternalSigning, KeyModule, ModuleError, SigningRefused};
 pub use kek::{create_kek, read_kek};
-pub use rotation::{Rotation, RotationError, Taken};
+pub use rotation::{Refusal, Rotation, RotationError, Taken};
 pub use secret::{SecretCommand, SecretError, SecretSource};
 pub use settings::{KeyProvider, KeySettings, Pkcs11Settings};
 pub use vault::{NewKeyError, Opened, UnlockError, Vault};

@@ -1,10 +1,8 @@
-use std::sync::Arc;
-
 use claviger_jose::{Algorithm, Jwk, Kid, NumericDate};
 use claviger_keyring::{
     GenerateError, KeyState, Reference, SealedKey, Secret, SignError, SigningKey, generate,
 };
-use claviger_store::{KeyOp, KeySnapshot, NewKey, Outcome, StoredKey};
+use claviger_store::{KeyOp, KeySnapshot, NewKey};
 
 use super::Vault;
 use crate::keys::{KeyModule, KeyProvider, ModuleError};
@@ -75,27 +73,30 @@ impl Vault {
         kek.seal_state(self.context(kid, alg), next)
     }
 
-    /// Has the keys destroyed that nobody needs after a change: those that left the set with it, or those that were made
-    /// for it in vain. What is kept elsewhere does not go with its row. A keeper that is away keeps them for longer;
-    /// that is logged, and does no harm.
-    pub(in crate::keys) async fn tidy(&self, snapshot: &KeySnapshot, operations: &[KeyOp], outcome: Outcome) {
-        let Some(module) = self.module.clone() else { return };
-        let leftover = |operation: &KeyOp| match (operation, outcome) {
-            (KeyOp::Move { change, .. }, Outcome::Applied) if !change.to.is_published() => {
-                let row = snapshot.keys.iter().find(|row: &&StoredKey| row.jwk.kid() == &change.kid)?;
-                Some((change.kid, self.reference(&row.jwk, row.sealed.as_ref()?)?))
-            }
-            (KeyOp::Insert(new), Outcome::AlreadyRotated) => {
-                Some((*new.jwk.kid(), self.reference(&new.jwk, &new.sealed)?))
-            }
-            _ => None,
+    /// Has the keys destroyed that left the set with a change: what is kept elsewhere does not go with its row.
+    pub(in crate::keys) async fn tidy(&self, snapshot: &KeySnapshot, operations: &[KeyOp]) {
+        let left = |operation: &KeyOp| {
+            let KeyOp::Move { change, .. } = operation else { return None };
+            let row = snapshot.keys.iter().find(|row| row.jwk.kid() == &change.kid)?;
+            let reference = || self.reference(&row.jwk, row.sealed.as_ref()?);
+            if change.to.is_published() { None } else { Some((change.kid, reference()?)) }
         };
-        let leftover: Vec<_> = operations.iter().filter_map(leftover).collect();
-        if leftover.is_empty() {
-            return;
-        }
-        let destroyed = tokio::task::spawn_blocking(move || destroy(&module, &leftover)).await;
-        if destroyed.is_err() {
+        self.destroy(operations.iter().filter_map(left).collect()).await;
+    }
+
+    /// Has keys destroyed that were made in vain.
+    pub(in crate::keys) async fn discard(&self, made: Vec<(Secret, SigningKey)>) {
+        let kept = made.into_iter().filter_map(|(secret, key)| match secret {
+            Secret::Reference(reference) => Some((*key.kid(), reference)),
+            Secret::Pkcs8(_) => None,
+        });
+        self.destroy(kept.collect()).await;
+    }
+
+    /// A keeper that is away keeps them for longer; that is logged, and does no harm.
+    async fn destroy(&self, keys: Vec<(Kid, Reference)>) {
+        let Some(module) = self.module.clone().filter(|_| !keys.is_empty()) else { return };
+        if tokio::task::spawn_blocking(move || destroy(&*module, &keys)).await.is_err() {
             tracing::error!("destroying keys in the module panicked");
         }
     }
@@ -127,8 +128,8 @@ fn new_key_in(module: &dyn KeyModule, alg: Algorithm) -> Result<(Secret, Signing
     }
 }
 
-fn destroy(module: &Arc<dyn KeyModule>, leftover: &[(Kid, Reference)]) {
-    for (kid, reference) in leftover {
+fn destroy(module: &dyn KeyModule, keys: &[(Kid, Reference)]) {
+    for (kid, reference) in keys {
         match module.destroy(reference) {
             Ok(()) => tracing::info!(%kid, "the key was destroyed in its module"),
             Err(error) => tracing::warn!(%kid, %error, "the key is left in its module"),
