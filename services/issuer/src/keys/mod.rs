@@ -6,6 +6,7 @@
 
 mod external;
 mod kek;
+mod rewrap;
 mod rotation;
 mod secret;
 mod settings;
@@ -16,6 +17,7 @@ mod view;
 pub use external::Pkcs11Module;
 pub use external::{Breaker, ExternalSigning, KeyModule, ModuleError, SigningRefused};
 pub use kek::{create_kek, read_kek};
+pub use rewrap::{Rewrap, RewrapError, RewrapReport};
 pub use rotation::{Refusal, Rotation, RotationError, Taken};
 pub use secret::{SecretCommand, SecretError, SecretSource};
 pub use settings::{KeyProvider, KeySettings, Pkcs11Settings};
