@@ -3,7 +3,8 @@
 //! No resource service may depend on this crate. It is pure: the time and the randomness are
 //! arguments, and nothing here reads a file or a database. In reading order:
 //!
-//! - [`SigningKey`]: a private key, prepared once; [`SigningKey::sign`] makes a compact JWS.
+//! - [`SigningKey`]: a private key, prepared once; [`SigningKey::sign`] makes a compact JWS. What signs is a
+//!   [`Signer`]: the library in this process, or whoever keeps the key elsewhere.
 //! - [`KeyState`]: `Prepared → Active → Retiring → Removed`, or `Revoked` from any of them. A
 //!   state owns its timestamps; a transition consumes it and can fail.
 //! - [`RotationPolicy`]: the durations, and the inequalities without which a rotation would
@@ -12,7 +13,7 @@
 //! - [`Keyring::plan`]: which [`Step`]s are due now. The ticker of a server and a command line
 //!   are two shells over it.
 //! - [`KeyEncryptionKey`]: keys sealed at rest (AES-256-GCM under a data key of their own),
-//!   and the seal over their state.
+//!   and the seal over their state. What is sealed is a [`Secret`]: the key, or where it is kept.
 //!
 //! ```
 //! use claviger_jose::NumericDate;
@@ -29,9 +30,11 @@ mod fleet;
 mod generate;
 mod kek;
 mod keyring;
+mod pair;
 mod plan;
 mod policy;
 mod seal;
+mod signer;
 mod signing_key;
 mod state;
 
@@ -43,6 +46,7 @@ pub use keyring::{Keyring, ManagedKey, Move, StepRefused};
 pub use plan::{KnownBy, Step};
 pub use policy::{BrokenInequality, Lifetimes, RotationPolicy};
 pub use rsa::rand_core;
-pub use seal::{Pkcs8, SealedKey, Unsealable};
-pub use signing_key::{KeyRejected, SignError, SigningKey};
+pub use seal::{Pkcs8, Reference, SealedKey, Secret, Unsealable};
+pub use signer::{SignError, Signer};
+pub use signing_key::{KeyRejected, SigningKey};
 pub use state::{IllegalTransition, KeyState};

@@ -15,13 +15,55 @@ const HEAD: usize = 1 + NONCE_LEN + DATA_KEY + TAG;
 /// A private key in PKCS#8 DER; wiped from memory when dropped.
 pub struct Pkcs8(pub(crate) Zeroizing<Vec<u8>>);
 
+/// Where a private key is kept that never leaves there, in the words of its keeper. No secret, but sealed like one:
+/// whoever can write the database must not be able to point a row at another key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference(pub String);
+
+/// What is sealed of a signing key.
+#[derive(Debug)]
+pub enum Secret {
+    /// The private key itself.
+    Pkcs8(Pkcs8),
+    /// Where the private key is kept.
+    Reference(Reference),
+}
+
+/// What a sealed reference begins with. A key in PKCS#8 begins with 0x30, a SEQUENCE.
+const REFERENCE: u8 = 1;
+
+impl Secret {
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        match self {
+            Self::Pkcs8(Pkcs8(der)) => der.clone(),
+            Self::Reference(Reference(text)) => Zeroizing::new([&[REFERENCE], text.as_bytes()].concat()),
+        }
+    }
+
+    fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Self, Unsealable> {
+        match bytes.split_first() {
+            Some((&REFERENCE, text)) => {
+                let text = str::from_utf8(text).map_err(|_| Unsealable)?;
+                Ok(Self::Reference(Reference(text.to_owned())))
+            }
+            _ => Ok(Self::Pkcs8(Pkcs8(bytes))),
+        }
+    }
+}
+
+impl From<Pkcs8> for Secret {
+    fn from(key: Pkcs8) -> Self {
+        Self::Pkcs8(key)
+    }
+}
+
 impl fmt::Debug for Pkcs8 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pkcs8(..)")
     }
 }
 
-/// A private key at rest: encrypted with AES-256-GCM under a data key of its own, which is
+/// A private key at rest, or where it is kept: encrypted with AES-256-GCM under a data key of its own, which is
 /// wrapped by the key-encryption key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedKey {
@@ -37,13 +79,13 @@ pub struct SealedKey {
 pub struct Unsealable;
 
 impl SealedKey {
-    /// Seals a private key with a fresh data key.
+    /// Seals a private key, or where it is kept, with a fresh data key.
     ///
     /// # Panics
     /// Never: encryption of a few kilobytes cannot fail.
     #[must_use]
     pub fn seal(
-        key: &Pkcs8,
+        secret: &Secret,
         context: KeyContext<'_>,
         kek: &KeyEncryptionKey,
         rng: &mut impl CryptoRngCore,
@@ -52,17 +94,18 @@ impl SealedKey {
         rng.fill_bytes(&mut *data_key);
         let mut bytes = vec![FORMAT];
         bytes.extend(encrypt(kek.wrap(), &context.of_wrap(kek.id()), &*data_key, rng));
-        bytes.extend(encrypt(&aes(&data_key), &context.of_payload(), &key.0, rng));
+        bytes.extend(encrypt(&aes(&data_key), &context.of_payload(), &secret.encode(), rng));
         Self { kek_id: kek.id().to_owned(), bytes }
     }
 
-    /// Opens the key.
+    /// Opens it.
     ///
     /// # Errors
     /// [`Unsealable`], for one and all causes.
-    pub fn open(&self, context: KeyContext<'_>, kek: &KeyEncryptionKey) -> Result<Pkcs8, Unsealable> {
+    pub fn open(&self, context: KeyContext<'_>, kek: &KeyEncryptionKey) -> Result<Secret, Unsealable> {
         let data_key = self.open_data_key(context, kek)?;
-        decrypt(&aes(&data_key), &context.of_payload(), self.bytes.get(HEAD..).ok_or(Unsealable)?).map(Pkcs8)
+        let sealed = self.bytes.get(HEAD..).ok_or(Unsealable)?;
+        decrypt(&aes(&data_key), &context.of_payload(), sealed).and_then(Secret::decode)
     }
 
     /// Wraps the data key with another key-encryption key; the key itself is not touched.

@@ -1,49 +1,28 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    rsa::KeyPair as RsaKeyPair,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256},
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
-use claviger_jose::{Algorithm, Jwk, Kid, PublicKey, Typ, base64url};
-use rsa::{pkcs8::DecodePrivateKey, traits::PublicKeyParts};
+use claviger_jose::{Algorithm, HeaderRules, Jwk, Kid, PublicKey, Typ, base64url};
 use serde::Serialize;
 
-use crate::Pkcs8;
+use crate::{Pkcs8, SignError, Signer, pair::Pair};
 
 /// A private key, prepared once for any number of signatures. No `Clone`, no way back to the
 /// bytes of the key.
-///
-/// RSA signatures are checked by the library before they leave it (with the public exponent,
-/// against faults in the arithmetic of the Chinese remainder theorem).
 pub struct SigningKey {
     jwk: Jwk,
     /// The encoded header for each kind of token, with its dot.
     headers: Vec<(Typ, String)>,
-    pair: Pair,
+    signer: Arc<dyn Signer>,
+    /// Of a key that is kept elsewhere: what checks each signature before it leaves.
+    check: Option<ParsedPublicKey>,
 }
 
-enum Pair {
-    Rsa(Box<RsaKeyPair>),
-    P256(Box<EcdsaKeyPair>),
-}
-
-/// The bytes are not an acceptable private key.
+/// The bytes are not an acceptable private key, or the key fails its test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an acceptable private key")]
 pub struct KeyRejected;
-
-/// A signature could not be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SignError {
-    /// The claims do not become JSON.
-    #[error("the claims cannot be written as JSON")]
-    Claims(#[from] serde_json::Error),
-    /// The library refused: a damaged key.
-    #[error("signing failed")]
-    Signature,
-}
 
 impl SigningKey {
     /// Prepares a key of PKCS#8, and tries it: a key whose halves do not belong together is refused here,
@@ -52,28 +31,33 @@ impl SigningKey {
     /// # Errors
     /// [`KeyRejected`] for bytes that are no key of this algorithm, or fail the self-test.
     pub fn from_pkcs8(alg: Algorithm, pkcs8: &Pkcs8) -> Result<Self, KeyRejected> {
-        let (pair, public) = match alg {
-            Algorithm::Rs256 => {
-                let pair = RsaKeyPair::from_pkcs8(&pkcs8.0).map_err(|_| KeyRejected)?;
-                let key = rsa::RsaPrivateKey::from_pkcs8_der(&pkcs8.0).map_err(|_| KeyRejected)?;
-                let public = PublicKey::Rsa { n: key.n().to_bytes_be(), e: key.e().to_bytes_be() };
-                (Pair::Rsa(Box::new(pair)), public)
+        let (pair, public) = Pair::from_pkcs8(alg, pkcs8)?;
+        let jwk = Jwk::new(public).map_err(|_| KeyRejected)?;
+        let key = Self::new(jwk, Arc::new(pair), None);
+        key.test().map_err(|_| KeyRejected)?;
+        Ok(key)
+    }
+
+    /// A key that is kept elsewhere. Every signature that comes back is verified before it leaves; the key is not
+    /// tried here, because its keeper may be away for a moment: [`test`](Self::test) does.
+    ///
+    /// # Errors
+    /// [`KeyRejected`] for a public key that verifies nothing.
+    pub fn external(jwk: Jwk, signer: Arc<dyn Signer>) -> Result<Self, KeyRejected> {
+        let check = match jwk.public_key() {
+            PublicKey::Rsa { n, e } => {
+                RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
             }
-            Algorithm::Es256 => {
-                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8.0);
-                let pair = pair.map_err(|_| KeyRejected)?;
-                let point = pair.public_key().as_ref(); // X9.62 uncompressed: 4, x, y
-                let coordinate = |range| point.get(range).and_then(|bytes: &[u8]| bytes.try_into().ok());
-                let x = coordinate(1..33).ok_or(KeyRejected)?;
-                let y = coordinate(33..65).ok_or(KeyRejected)?;
-                (Pair::P256(Box::new(pair)), PublicKey::P256 { x, y })
+            PublicKey::P256 { x, y } => {
+                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [&[4], &x[..], &y[..]].concat())
             }
         };
-        let jwk = Jwk::new(public).map_err(|_| KeyRejected)?;
+        Ok(Self::new(jwk, signer, Some(check.map_err(|_| KeyRejected)?)))
+    }
+
+    fn new(jwk: Jwk, signer: Arc<dyn Signer>, check: Option<ParsedPublicKey>) -> Self {
         let headers = Typ::ALL.map(|typ| (typ, encoded_header(&jwk, typ))).into();
-        let key = Self { jwk, headers, pair };
-        key.test()?;
-        Ok(key)
+        Self { jwk, headers, signer, check }
     }
 
     /// The public half.
@@ -94,8 +78,14 @@ impl SigningKey {
         self.jwk.alg()
     }
 
+    /// Whether the key is kept elsewhere: signing waits for somebody, and may fail for a while.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        self.check.is_some()
+    }
+
     /// Signs claims as a compact JWS of this kind (RFC 7515 section 5.1). RS256 takes 0.2 ms
-    /// and more: not on an async worker.
+    /// and more, an [external](Self::is_external) key as long as its keeper likes: neither on an async worker.
     ///
     /// # Errors
     /// [`SignError`].
@@ -106,42 +96,31 @@ impl SigningKey {
         let mut token = String::with_capacity(header.len() + payload.len() * 4 / 3 + 512);
         token.push_str(header);
         base64url::encode_into(&payload, &mut token);
-        self.append_signature(&mut token)?;
+        let signature = self.signature(token.as_bytes())?;
+        token.push('.');
+        base64url::encode_into(&signature, &mut token);
         Ok(token)
     }
 
-    fn append_signature(&self, token: &mut String) -> Result<(), SignError> {
-        let message = token.as_bytes();
-        // The library draws the nonce of an ECDSA signature itself; RS256 is deterministic.
-        let random = SystemRandom::new();
-        match &self.pair {
-            Pair::Rsa(pair) => {
-                let mut signature = [0; 512];
-                let signature = signature.get_mut(..pair.public_modulus_len()).ok_or(SignError::Signature)?;
-                let signed = pair.sign(&RSA_PKCS1_SHA256, &random, message, signature);
-                signed.map_err(|_| SignError::Signature)?;
-                token.push('.');
-                base64url::encode_into(signature, token);
-            }
-            Pair::P256(pair) => {
-                let signature = pair.sign(&random, message).map_err(|_| SignError::Signature)?;
-                token.push('.');
-                base64url::encode_into(signature.as_ref(), token);
-            }
+    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let signature = self.signer.sign(message)?;
+        if let Some(check) = &self.check {
+            // A faulty module would give the key away (Boneh, DeMillo, Lipton), or have good tokens refused.
+            check.verify_sig(message, &signature).map_err(|_| SignError::Wrong)?;
         }
-        Ok(())
+        Ok(signature)
     }
 
-    fn test(&self) -> Result<(), KeyRejected> {
-        #[derive(serde::Deserialize)]
-        struct Nothing {}
-        impl claviger_jose::Payload for Nothing {
-            const TYP: Typ = Typ::AtJwt;
-        }
-        let token = self.sign(Typ::AtJwt, &serde_json::json!({})).map_err(|_| KeyRejected)?;
-        let jws = claviger_jose::UnverifiedJws::parse(&token).map_err(|_| KeyRejected)?;
-        let key = self.jwk.verifying_key().map_err(|_| KeyRejected)?;
-        key.verify::<Nothing>(&jws).map(|_| ()).map_err(|_| KeyRejected)
+    /// Signs something and reads it as a verifier would.
+    ///
+    /// # Errors
+    /// [`SignError`]: the key cannot sign, or its halves do not belong together.
+    pub fn test(&self) -> Result<(), SignError> {
+        let token = self.sign(Typ::AtJwt, &serde_json::json!({}))?;
+        let wrong = |_| SignError::Wrong;
+        let jws = claviger_jose::UnverifiedJws::parse(&token).map_err(wrong)?;
+        let key = self.jwk.verifying_key().map_err(|_| SignError::Wrong)?;
+        key.verify_payload(&jws, &HeaderRules::of(Typ::AtJwt)).map(|_| ()).map_err(wrong)
     }
 }
 

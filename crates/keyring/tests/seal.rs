@@ -3,7 +3,7 @@
 
 use claviger_jose::{Algorithm, Kid, NumericDate};
 use claviger_keyring::{
-    KeyContext, KeyEncryptionKey, KeyState, Pkcs8, SealedKey, SigningKey, WeakKey, generate,
+    KeyContext, KeyEncryptionKey, KeyState, Reference, SealedKey, Secret, SigningKey, WeakKey, generate,
     rand_core::{CryptoRng, Error, RngCore, impls},
 };
 
@@ -41,8 +41,15 @@ fn kek(seed: u64) -> KeyEncryptionKey {
     KeyEncryptionKey::new(&raw).unwrap()
 }
 
-fn key(seed: u64) -> (Pkcs8, SigningKey) {
-    generate(Algorithm::Es256, &mut Counter(seed)).unwrap()
+fn key(seed: u64) -> (Secret, SigningKey) {
+    let (pkcs8, key) = generate(Algorithm::Es256, &mut Counter(seed)).unwrap();
+    (pkcs8.into(), key)
+}
+
+/// The kid of the key that was sealed.
+fn kid_of(secret: &Secret) -> Option<Kid> {
+    let Secret::Pkcs8(pkcs8) = secret else { return None };
+    SigningKey::from_pkcs8(Algorithm::Es256, pkcs8).ok().map(|key| *key.kid())
 }
 
 fn context(kid: &Kid) -> KeyContext<'_> {
@@ -55,8 +62,7 @@ fn a_sealed_key_opens_in_its_own_place_only() {
     let (kek, (pkcs8, key), (_, other)) = (kek(1), key(2), key(3));
     let here = context(key.kid());
     let sealed = SealedKey::seal(&pkcs8, here, &kek, &mut Counter(4));
-    let opened = sealed.open(here, &kek).unwrap();
-    assert_eq!(SigningKey::from_pkcs8(Algorithm::Es256, &opened).unwrap().kid(), key.kid());
+    assert_eq!(kid_of(&sealed.open(here, &kek).unwrap()), Some(*key.kid()));
 
     let elsewhere = [
         KeyContext { issuer: "https://other.example.test", ..here },
@@ -83,6 +89,24 @@ fn a_damaged_seal_never_opens_and_never_panics() {
         assert!(damaged.open(here, &kek).is_err(), "byte {position}");
         let cut = SealedKey { bytes: sealed.bytes[..position].to_vec(), ..sealed.clone() };
         assert!(cut.open(here, &kek).is_err(), "cut at {position}");
+    }
+}
+
+// S-47 S-54
+#[test]
+fn where_a_key_is_kept_is_sealed_like_a_key() {
+    let (kek, (_, key)) = (kek(1), key(2));
+    let here = context(key.kid());
+    for text in ["pkcs11:id=%0a%ff", "", "0\u{e9}"] {
+        let reference = Secret::Reference(Reference(text.to_owned()));
+        let sealed = SealedKey::seal(&reference, here, &kek, &mut Counter(4));
+        let Secret::Reference(opened) = sealed.open(here, &kek).unwrap() else { panic!("{text}") };
+        assert_eq!(opened.0, text);
+        for position in 0..sealed.bytes.len() {
+            let mut damaged = sealed.clone();
+            damaged.bytes[position] ^= 1;
+            assert!(damaged.open(here, &kek).is_err(), "{text} byte {position}");
+        }
     }
 }
 
@@ -177,6 +201,6 @@ fn new_keys_sign_and_are_all_different() {
 fn debug_output_shows_no_key() {
     let (pkcs8, key) = key(2);
     let shown = format!("{pkcs8:?} {key:?} {:?}", kek(1));
-    assert!(shown.starts_with("Pkcs8(..) SigningKey { kid: Kid("), "{shown}");
+    assert!(shown.starts_with("Pkcs8(Pkcs8(..)) SigningKey { kid: Kid("), "{shown}");
     assert!(shown.len() < 250, "{shown}");
 }

@@ -1,7 +1,12 @@
 //! What a signing key signs: read by our own verifier, and by a second opinion.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use claviger_jose::{Algorithm, JwkSet, JwsError, Payload, Typ, UnverifiedJws, base64url};
-use claviger_keyring::{SigningKey, generate, rand_core::OsRng};
+use claviger_keyring::{SignError, Signer, SigningKey, generate, rand_core::OsRng};
 use jsonwebtoken::{DecodingKey, Validation, jwk};
 use serde_json::{Map, Value, json};
 
@@ -84,4 +89,61 @@ fn claims_that_cannot_be_written_are_an_error() {
     let key = new_key(Algorithm::Es256);
     let no_json = std::collections::HashMap::from([([1, 2], "a name must be text")]);
     assert!(key.sign(Typ::AtJwt, &no_json).is_err());
+}
+
+/// The keeper of a key: answers with the signatures of the key itself, spoiled in one place, in turn in every one.
+#[derive(Debug)]
+struct Keeper {
+    key: SigningKey,
+    spoiled: bool,
+    asked: AtomicUsize,
+}
+
+impl Signer for Keeper {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        // The key signs only tokens of its own making: the one that it makes of these claims is the message.
+        let claims = message.split(|byte| *byte == b'.').nth(1).unwrap_or_default();
+        let claims = base64url::decode(str::from_utf8(claims).unwrap_or_default()).unwrap_or_default();
+        let claims: Value = serde_json::from_slice(&claims).map_err(SignError::Claims)?;
+        let token = self.key.sign(Typ::AtJwt, &claims)?;
+        let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
+        assert_eq!(signed.as_bytes(), message);
+        let mut signature = base64url::decode(signature).unwrap_or_default();
+        let position = self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.spoiled {
+            signature[position / 8] ^= 1 << (position % 8);
+        }
+        Ok(signature)
+    }
+}
+
+fn kept_elsewhere(alg: Algorithm, spoiled: bool) -> SigningKey {
+    let key = new_key(alg);
+    let jwk = key.jwk().clone();
+    let keeper = Keeper { key, spoiled, asked: AtomicUsize::new(0) };
+    SigningKey::external(jwk, Arc::new(keeper)).expect("a public key that verifies")
+}
+
+// S-54
+#[test]
+fn a_key_that_is_kept_elsewhere_signs_like_one_that_is_here() {
+    for alg in Algorithm::ALL {
+        let key = kept_elsewhere(alg, false);
+        assert!(key.is_external() && !new_key(alg).is_external());
+        key.test().unwrap();
+        let token = key.sign(Typ::AtJwt, &json!({ "sub": "a" })).unwrap();
+        assert_eq!(ours(&key, &token).unwrap(), json!({ "sub": "a" }));
+    }
+}
+
+// S-39 S-54
+#[test]
+fn no_signature_with_one_bit_changed_leaves() {
+    for (alg, bits) in [(Algorithm::Es256, 512), (Algorithm::Rs256, 2048)] {
+        let key = kept_elsewhere(alg, true);
+        for bit in 0..bits {
+            let signed = key.sign(Typ::AtJwt, &json!({}));
+            assert!(matches!(signed, Err(SignError::Wrong)), "{alg} bit {bit}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::{
     fmt::Display,
     net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::Path,
     str::FromStr,
     time::Duration,
 };
@@ -16,6 +16,7 @@ use crate::{
     admin,
     declared::{Document, Mistakes, Table},
     http::ConnectionLimits,
+    keys::KeySettings,
 };
 
 /// The name of the configuration file in the data directory.
@@ -37,8 +38,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `sqlite://` or `postgres://`.
     pub database: String,
-    /// The file with the key-encryption key, 32 bytes in base64url.
-    pub key_encryption_key: PathBuf,
+    /// Where the signing keys are kept, and under which key-encryption keys.
+    pub keys: KeySettings,
     /// When keys change.
     pub policy: RotationPolicy,
     /// M: for how long verifiers may use the key set while the issuer is away.
@@ -116,7 +117,8 @@ impl Reader<'_, '_> {
         }
         let listen = self.required(root, "listen");
         let database = self.database(root, data_dir);
-        let key_encryption_key: Option<PathBuf> = self.required(root, "key_encryption_key");
+        let key_file = self.variable(root, "key_encryption_key");
+        let keys = KeySettings::read(self.document, root, key_file, data_dir);
         let loopback = issuer.as_ref().is_some_and(Issuer::is_loopback);
         let verifiers = root.table("verifiers");
         let (policy, staleness) = self.policy(root, &verifiers, loopback);
@@ -128,7 +130,7 @@ impl Reader<'_, '_> {
             issuer: issuer?,
             listen: listen?,
             database: database?,
-            key_encryption_key: data_dir.join(key_encryption_key?),
+            keys: keys?,
             policy: policy?,
             staleness,
             poll,

@@ -7,8 +7,9 @@ use claviger_keyring::{SignError, SigningKey};
 use claviger_oauth::{
     Audience, ClientId, Issuer, MintClaims, ScopeSet, Subject, TokenError, TokenResponse, TokenType,
 };
+use serde::Serialize;
 
-use crate::signer_pool::SignerPool;
+use crate::{keys::ExternalSigning, signer_pool::SignerPool};
 
 /// What a client was granted: every grant type ends in one of these, and [`Mint::mint`] is the
 /// only way from here to a token.
@@ -33,38 +34,39 @@ pub struct Grant {
 pub struct Mint {
     issuer: Arc<Issuer>,
     pool: SignerPool,
+    external: Option<ExternalSigning>,
 }
 
 impl Mint {
     /// A mint for this issuer.
     #[must_use]
     pub fn new(issuer: Issuer, pool: SignerPool) -> Self {
-        Self { issuer: Arc::new(issuer), pool }
+        Self { issuer: Arc::new(issuer), pool, external: None }
+    }
+
+    /// The same, for keys that are kept elsewhere too.
+    #[must_use]
+    pub fn with_external(self, external: ExternalSigning) -> Self {
+        Self { external: Some(external), ..self }
     }
 
     /// Signs an access token.
     ///
     /// # Errors
-    /// `temporarily_unavailable` if the signing queue is full or signing fails.
+    /// `temporarily_unavailable` if the signing queue is full, signing fails, or a key that is kept elsewhere gives no
+    /// signature within a quarter of a second.
     pub async fn mint(
         &self,
         key: &Arc<SigningKey>,
         grant: Grant,
         now: NumericDate,
     ) -> Result<TokenResponse, TokenError> {
-        let signed = match key.alg() {
-            // 12 µs: handing it to another thread would cost more.
-            Algorithm::Es256 => sign(&self.issuer, key, &grant, now),
-            Algorithm::Rs256 => {
-                let (issuer, key, grant) = (Arc::clone(&self.issuer), Arc::clone(key), grant.clone());
-                let signed = self.pool.run(move || sign(&issuer, &key, &grant, now)).await;
-                signed.map_err(|_| TokenError::TemporarilyUnavailable { retry_after: 1 })?
-            }
+        let access_token = if is_quick(key) {
+            sign(&self.issuer, key, &grant, now).map_err(|error| refuse(key, 5, &error))?
+        } else {
+            let (issuer, signer, grant) = (Arc::clone(&self.issuer), Arc::clone(key), grant.clone());
+            self.sign_aside(key, move || sign(&issuer, &signer, &grant, now)).await?
         };
-        let access_token = signed.map_err(|error| {
-            tracing::error!(%error, kid = %key.kid(), "a token could not be signed");
-            TokenError::TemporarilyUnavailable { retry_after: 5 }
-        })?;
         Ok(TokenResponse {
             access_token,
             token_type: TokenType::Bearer,
@@ -72,6 +74,50 @@ impl Mint {
             scope: Some(grant.scope),
         })
     }
+
+    /// Signs claims of another kind in the same way: nobody waits for long, and no async worker is blocked.
+    ///
+    /// # Errors
+    /// As for [`mint`](Self::mint).
+    pub async fn sign(
+        &self,
+        key: &Arc<SigningKey>,
+        typ: Typ,
+        claims: impl Serialize + Send + 'static,
+    ) -> Result<String, TokenError> {
+        if is_quick(key) {
+            return key.sign(typ, &claims).map_err(|error| refuse(key, 5, &error));
+        }
+        let signer = Arc::clone(key);
+        self.sign_aside(key, move || signer.sign(typ, &claims)).await
+    }
+
+    async fn sign_aside(
+        &self,
+        key: &SigningKey,
+        attempt: impl Fn() -> Result<String, SignError> + Send + 'static,
+    ) -> Result<String, TokenError> {
+        match &self.external {
+            Some(external) if key.is_external() => {
+                external.sign(attempt).await.map_err(|error| refuse(key, 1, &error))
+            }
+            _ => {
+                let signed = self.pool.run(attempt).await;
+                let signed = signed.map_err(|_| TokenError::TemporarilyUnavailable { retry_after: 1 })?;
+                signed.map_err(|error| refuse(key, 5, &error))
+            }
+        }
+    }
+}
+
+/// 12 µs: handing an ES256 signature to another thread would cost more than making it.
+fn is_quick(key: &SigningKey) -> bool {
+    key.alg() == Algorithm::Es256 && !key.is_external()
+}
+
+fn refuse(key: &SigningKey, retry_after: u32, error: &dyn std::error::Error) -> TokenError {
+    tracing::error!(%error, kid = %key.kid(), "a token could not be signed");
+    TokenError::TemporarilyUnavailable { retry_after }
 }
 
 fn sign(issuer: &Issuer, key: &SigningKey, grant: &Grant, now: NumericDate) -> Result<String, SignError> {

@@ -18,7 +18,7 @@ use crate::{
     counters::Counters,
     feed::SignedStatement,
     http::{ConnectionLimits, Drained, Shutdown, serve},
-    keys::{KekFileError, KeyView, Rotation, Vault, read_kek},
+    keys::{ExternalSigning, KeyView, Rotation, UnlockError, Vault},
     lease::Lease,
     mint::Mint,
     registry_view::RegistryView,
@@ -60,9 +60,9 @@ pub(crate) struct Issuance {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The key-encryption key.
+    /// The key-encryption keys, or the module that keeps the signing keys.
     #[error(transparent)]
-    Kek(#[from] KekFileError),
+    Unlock(#[from] UnlockError),
     /// The database.
     #[error("database: {0}")]
     Store(#[from] StoreError),
@@ -106,17 +106,20 @@ impl AuthorizationServer {
     /// [`StartError`]. A key-encryption key that does not open the keys is none: the server then
     /// publishes keys and signs nothing.
     pub async fn bind(config: Config, shutdown: Shutdown) -> Result<Self, StartError> {
-        let kek = read_kek(&config.key_encryption_key)?;
+        let vault = Arc::new(Vault::unlock(&config).await?);
         let store = Store::open_existing::<Migrator>(&config.database).await?;
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
-        let vault = Arc::new(Vault::new(config.issuer.clone(), kek));
         let io = |what: &str| {
             let what = what.to_owned();
             move |source| StartError::Io { what, source }
         };
         let pool = SignerPool::start().map_err(io("signing threads"))?;
-        let issuance = Arc::new(Issuance::new(config, pool, shutdown));
+        let mut mint = Mint::new(config.issuer.clone(), pool);
+        if vault.has_module() {
+            mint = mint.with_external(ExternalSigning::start().map_err(io("signing threads"))?);
+        }
+        let issuance = Arc::new(Issuance::new(config, mint, shutdown));
         let actor = Actor::replica(&issuance.replica);
         let rotation = Rotation::new(store.clone(), Arc::clone(&vault), issuance.config.policy, actor);
         let ticker = Ticker::new(Arc::clone(&issuance), store.clone(), Arc::clone(&vault), rotation);
@@ -183,7 +186,7 @@ impl AuthorizationServer {
 }
 
 impl Issuance {
-    fn new(config: Config, pool: SignerPool, shutdown: Shutdown) -> Self {
+    fn new(config: Config, mint: Mint, shutdown: Shutdown) -> Self {
         Self {
             replica: random_id().to_string(),
             keys: ArcSwap::from_pointee(KeyView::empty()),
@@ -193,7 +196,7 @@ impl Issuance {
             reports: Reports::default(),
             witnesses: ArcSwap::default(),
             lease: Lease::new(config.policy.lifetimes().lease),
-            mint: Mint::new(config.issuer.clone(), pool),
+            mint,
             counters: Counters::default(),
             changed: Notify::new(),
             shutdown,

@@ -1,4 +1,4 @@
-//! Where RSA signatures are made.
+//! Where signatures are made that take their time.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ const QUEUE_PER_THREAD: usize = 64;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads for RSA signatures, which take 0.2 ms and more each.
+/// Threads for RSA signatures, which take 0.2 ms and more each, and for those that others make.
 ///
 /// On an async worker they would delay every other request behind them. Here they run at a lower priority, one
 /// thread per core: they use all that is idle, and yield to whoever answers a request that
@@ -39,12 +39,16 @@ impl SignerPool {
     /// # Errors
     /// [`io::Error`] if a thread cannot be started.
     pub fn start() -> io::Result<Self> {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Self::of("signer", thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// A pool of this many threads of this name.
+    pub(crate) fn of(name: &str, threads: usize) -> io::Result<Self> {
         let (jobs, queue) = sync_channel::<Job>(threads * QUEUE_PER_THREAD);
         let queue = Arc::new(Mutex::new(queue));
         for number in 0..threads {
             let queue = Arc::clone(&queue);
-            thread::Builder::new().name(format!("signer-{number}")).spawn(move || run(&queue))?;
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || run(&queue))?;
         }
         Ok(Self { jobs })
     }

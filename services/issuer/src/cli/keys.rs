@@ -13,10 +13,11 @@ use claviger_jose::NumericDate;
 use claviger_keyring::{FleetView, Keyring, Step};
 use claviger_store::Store;
 
+use super::{migrate, rewrap};
 use crate::{
     actor::Actor,
     config::Config,
-    keys::{Opened, Rotation, Taken, Vault, read_kek},
+    keys::{Opened, Rotation, Taken, Vault},
     witnesses::Witnesses,
 };
 
@@ -41,6 +42,14 @@ pub(super) enum Keys {
     ///
     /// With `--compromised` the command then follows the fleet until the last verifier has dropped the key.
     Revoke(Revoke),
+    /// Bring all keys under the current key-encryption key.
+    ///
+    /// To change it: name the new key among `previous_key_encryption_keys` of every replica, then make it the
+    /// `key_encryption_key` and the old one a previous one, and then run this. Replicas go on all the while. When it
+    /// says stale_rows=0, the old key can go.
+    Rewrap(rewrap::Rewrap),
+    /// Move an audience to another algorithm, as soon as all its verifiers hold the key.
+    Migrate(migrate::Migrate),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -58,6 +67,8 @@ impl Keys {
             Self::Fleet(format) => return fleet::run(&keyroom, format).await,
             Self::Rotate(rotate) => rotate.run(&keyroom).await?,
             Self::Revoke(revoke) => revoke.run(&keyroom).await?,
+            Self::Rewrap(rewrap) => return rewrap.run(&keyroom.store, &keyroom.vault).await,
+            Self::Migrate(migrate) => return migrate.run(config, &keyroom.store, &keyroom.vault).await,
         }
         list::run(&keyroom, Format { json: false }).await
     }
@@ -73,7 +84,7 @@ pub(super) struct Keyroom<'c> {
 
 impl<'c> Keyroom<'c> {
     pub(super) async fn open(config: &'c Config) -> anyhow::Result<Self> {
-        let vault = Arc::new(Vault::new(config.issuer.clone(), read_kek(&config.key_encryption_key)?));
+        let vault = Arc::new(Vault::unlock(config).await?);
         let store = super::store(config).await?;
         let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, Actor::operator());
         Ok(Self { config, store, vault, rotation })

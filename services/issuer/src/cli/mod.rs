@@ -6,8 +6,10 @@ mod clients;
 mod horizons;
 mod init;
 mod keys;
+mod migrate;
 mod progress;
 mod revoke;
+mod rewrap;
 mod serve;
 mod words;
 

@@ -7,4 +7,4 @@ mod mistakes;
 mod table;
 
 pub use mistakes::{Mistake, Mistakes};
-pub(crate) use table::{Document, Table};
+pub(crate) use table::{Document, Form, Table};

@@ -24,6 +24,14 @@ pub(crate) struct Table<'d, 't> {
     known: RefCell<Vec<&'static str>>,
 }
 
+/// A member that may be written as a string or as a table.
+pub(crate) enum Form<'d, 't> {
+    /// As a string.
+    Text(String),
+    /// As a table.
+    Table(Table<'d, 't>),
+}
+
 impl<'t> Document<'t> {
     pub(crate) fn new(name: &'t str, text: &'t str) -> Self {
         Self { name, text, found: RefCell::default() }
@@ -169,6 +177,41 @@ impl<'d, 't> Table<'d, 't> {
             DeTable::new()
         });
         self.document.table(prefix, line, members)
+    }
+
+    /// Whether there is a member of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// A member that may be a string or a table. Absent is `None` without a mistake.
+    pub(crate) fn form(&self, name: &'static str) -> Option<Form<'d, 't>> {
+        let value = self.member(name)?;
+        self.form_of(name, value)
+    }
+
+    /// A list of such. Absent is empty.
+    pub(crate) fn forms(&self, name: &'static str) -> Vec<Form<'d, 't>> {
+        let Some(value) = self.member(name) else {
+            return Vec::new();
+        };
+        let Some(array) = value.get_ref().as_array() else {
+            self.mistyped(name, "a list", value);
+            return Vec::new();
+        };
+        array.iter().filter_map(|element| self.form_of(name, element)).collect()
+    }
+
+    fn form_of(&self, name: &str, value: &Spanned<DeValue<'t>>) -> Option<Form<'d, 't>> {
+        if let Some(text) = value.get_ref().as_str() {
+            return Some(Form::Text(text.to_owned()));
+        }
+        let Some(members) = value.get_ref().as_table() else {
+            self.mistyped(name, "a string or a table", value);
+            return None;
+        };
+        let (prefix, line) = (format!("{}{name}.", self.prefix), self.document.line(&value.span()));
+        Some(Form::Table(self.document.table(prefix, line, members.clone())))
     }
 
     /// The tables of an array `[[name]]`.

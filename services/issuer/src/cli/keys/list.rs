@@ -15,6 +15,10 @@ pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result
         return Ok(());
     }
     println!("{}", table(&opened.keyring, now));
+    let stale = keyroom.vault.stale_rows(&keyroom.store.load_keys().await?);
+    if stale > 0 {
+        println!("stale_rows={stale}: under a previous key-encryption key, see `keys rewrap`");
+    }
     for key in &opened.unvouched {
         println!("damaged, or changed by hand, and not used: {} ({})", key.jwk.kid(), key.state.name());
     }

@@ -1,18 +1,17 @@
 use claviger_jose::{Jwk, NumericDate};
-use claviger_keyring::{
-    KeyState, Keyring, KnownBy, Move, Pkcs8, RotationPolicy, SealedKey, Step, StepRefused,
-};
-use claviger_store::{Act, KeyOp, NewKey};
+use claviger_keyring::{KeyState, Keyring, KnownBy, Move, RotationPolicy, Secret, Step, StepRefused};
+use claviger_store::{Act, KeyOp, KeySnapshot};
 use serde_json::{Value, json};
 
 use super::{Made, Vault};
-use crate::{actor::Actor, rng::SystemRng};
+use crate::actor::Actor;
 
 /// What is to be written into the database for some steps: the changes, and who made them.
 pub(super) struct Draft<'r> {
     vault: &'r Vault,
     actor: &'r Actor,
     policy: &'r RotationPolicy,
+    snapshot: &'r KeySnapshot,
     keyring: Keyring,
     pub(super) ops: Vec<KeyOp>,
     pub(super) acts: Vec<Act>,
@@ -23,9 +22,10 @@ impl<'r> Draft<'r> {
         vault: &'r Vault,
         actor: &'r Actor,
         policy: &'r RotationPolicy,
+        snapshot: &'r KeySnapshot,
         keyring: Keyring,
     ) -> Self {
-        Self { vault, actor, policy, keyring, ops: Vec::new(), acts: Vec::new() }
+        Self { vault, actor, policy, snapshot, keyring, ops: Vec::new(), acts: Vec::new() }
     }
 
     /// The draft with these steps, each of which takes the keys that it creates from `made`.
@@ -48,10 +48,10 @@ impl<'r> Draft<'r> {
             for change in self.keyring.apply(step, created, self.policy, now)? {
                 self.write_move(change, step)?;
             }
-            if let (Step::Create { active, .. }, Some((pkcs8, key))) = (step, new) {
+            if let (Step::Create { active, .. }, Some((secret, key))) = (step, new) {
                 let state =
                     if *active { KeyState::Active { since: now } } else { KeyState::Prepared { since: now } };
-                self.write_new(key.jwk(), pkcs8, state, now);
+                self.write_new(key.jwk(), secret, state, now);
             }
         }
         Ok(self)
@@ -69,22 +69,15 @@ impl<'r> Draft<'r> {
             });
         }
         self.acts.push(self.actor.act(name(change.to), change.kid.to_string(), detail));
-        let state_seal = self.vault.kek.seal_state(self.vault.context(&change.kid, alg), change.to);
+        let state_seal = self.vault.seal_next(self.snapshot, &change.kid, alg, change.to);
         self.ops.push(KeyOp::Move { change, state_seal });
         Ok(())
     }
 
-    fn write_new(&mut self, jwk: &Jwk, pkcs8: &Pkcs8, state: KeyState, now: NumericDate) {
+    fn write_new(&mut self, jwk: &Jwk, secret: &Secret, state: KeyState, now: NumericDate) {
         let detail = json!({ "alg": jwk.alg(), "before": null, "after": tell(state) });
         self.acts.push(self.actor.act("key.create", jwk.kid().to_string(), detail));
-        let context = self.vault.context(jwk.kid(), jwk.alg());
-        self.ops.push(KeyOp::Insert(NewKey {
-            jwk: jwk.clone(),
-            state,
-            created_at: now,
-            sealed: SealedKey::seal(pkcs8, context, &self.vault.kek, &mut SystemRng),
-            state_seal: self.vault.kek.seal_state(context, state),
-        }));
+        self.ops.push(KeyOp::Insert(self.vault.seal(jwk, state, secret, now)));
     }
 }
 

@@ -4,13 +4,12 @@ use std::{
 };
 
 use claviger_jose::{Kid, NumericDate};
-use claviger_keyring::{
-    FleetView, GenerateError, KeyState, Keyring, ManagedKey, RotationPolicy, StepRefused,
-};
+use claviger_keyring::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, StepRefused};
 use claviger_store::StoreError;
 use serde_json::{Value, json};
 
 use super::draft::tell;
+use crate::keys::NewKeyError;
 
 /// Why the keys could not be changed. They are as they were.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +34,7 @@ pub enum RotationError {
     Busy,
     /// No new key.
     #[error(transparent)]
-    Generate(#[from] GenerateError),
+    NewKey(#[from] NewKeyError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -58,7 +57,7 @@ impl RotationError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) | Self::VerifyOnly(_) | Self::Changed { .. } | Self::Busy => true,
-            Self::Generate(_) | Self::Store(_) => false,
+            Self::NewKey(_) | Self::Store(_) => false,
         }
     }
 

@@ -7,12 +7,12 @@ mod error;
 use std::sync::Arc;
 
 use claviger_jose::{Algorithm, Kid};
-use claviger_keyring::{FleetView, GenerateError, Pkcs8, RotationPolicy, SigningKey, Step, generate};
+use claviger_keyring::{FleetView, RotationPolicy, Secret, SigningKey, Step};
 use claviger_store::{Outcome, Store, failpoint};
 
 use self::{asked::Asked, draft::Draft};
-use super::{Opened, Vault};
-use crate::{actor::Actor, rng::SystemRng, witnesses::Witnesses};
+use super::{NewKeyError, Opened, Vault};
+use crate::{actor::Actor, witnesses::Witnesses};
 
 pub use error::{Refusal, RotationError};
 
@@ -40,7 +40,7 @@ pub enum Taken {
 }
 
 /// A key that was just made, before anybody has heard of it.
-type Made = (Pkcs8, SigningKey);
+type Made = (Secret, SigningKey);
 
 impl Rotation {
     /// A rotation of the keys in `store`, as `actor`.
@@ -54,7 +54,7 @@ impl Rotation {
     /// # Errors
     /// [`RotationError`].
     pub async fn take_due_steps(&self) -> Result<Taken, RotationError> {
-        self.take(&Asked::DueSteps, None, &mut Vec::new()).await
+        self.take_once(&Asked::DueSteps, None).await
     }
 
     /// Rotates these algorithms ahead of their period; the lead holds all the same, unless every verifier is known to
@@ -114,7 +114,7 @@ impl Rotation {
     }
 
     async fn once(&self, asked: &Asked<'_>, expected: Option<u64>) -> Result<Taken, RotationError> {
-        let taken = match self.take(asked, expected, &mut Vec::new()).await {
+        let taken = match self.take_once(asked, expected).await {
             Ok(Taken::AlreadyRotated) => Err(RotationError::Busy),
             taken => taken,
         };
@@ -130,6 +130,7 @@ impl Rotation {
                 return self.noting(asked, taken).await;
             }
         }
+        self.vault.discard(made).await;
         let taken = taken.and(Err(RotationError::Busy));
         self.noting(asked, taken).await
     }
@@ -143,6 +144,15 @@ impl Rotation {
             && error.is_refusal()
         {
             self.note_refusal(asked.name(), error).await;
+        }
+        taken
+    }
+
+    async fn take_once(&self, asked: &Asked<'_>, expected: Option<u64>) -> Result<Taken, RotationError> {
+        let mut made = Vec::new();
+        let taken = self.take(asked, expected, &mut made).await;
+        if matches!(taken, Ok(Taken::AlreadyRotated)) {
+            self.vault.discard(made).await;
         }
         taken
     }
@@ -178,32 +188,31 @@ impl Rotation {
             return Ok(Taken::Nothing);
         }
         // Keys are made before the transaction: RSA takes a good part of a second.
-        make_keys(&steps, made).await?;
+        self.make_keys(&steps, made).await?;
         let now = self.store.now().await?;
-        let draft = Draft::new(&self.vault, &self.actor, &self.policy, keyring.clone());
+        let draft = Draft::new(&self.vault, &self.actor, &self.policy, &snapshot, keyring.clone());
         let draft = draft.written(&steps, made, now).map_err(refuse)?;
         failpoint("keys.after_seal");
         match self.store.change_keys(revision, &draft.ops, &draft.acts).await? {
-            Outcome::Applied => Ok(Taken::Steps(steps)),
+            Outcome::Applied => {
+                self.vault.tidy(&snapshot, &draft.ops).await;
+                Ok(Taken::Steps(steps))
+            }
             Outcome::AlreadyRotated => Ok(Taken::AlreadyRotated),
         }
     }
-}
 
-/// Makes the keys that these steps need and that were not made before.
-async fn make_keys(steps: &[Step], made: &mut Vec<Made>) -> Result<(), GenerateError> {
-    for alg in Algorithm::ALL {
-        let needed = steps.iter().filter(|step| matches!(step, Step::Create { alg: of, .. } if *of == alg));
-        let there = made.iter().filter(|(_, key)| key.alg() == alg).count();
-        for _ in there..needed.count() {
-            made.push(new_key(alg).await?);
-            failpoint("keys.after_generate");
+    /// Makes the keys that these steps need and that were not made before.
+    async fn make_keys(&self, steps: &[Step], made: &mut Vec<Made>) -> Result<(), NewKeyError> {
+        for alg in Algorithm::ALL {
+            let needed =
+                steps.iter().filter(|step| matches!(step, Step::Create { alg: of, .. } if *of == alg));
+            let there = made.iter().filter(|(_, key)| key.alg() == alg).count();
+            for _ in there..needed.count() {
+                made.push(self.vault.new_key(alg).await?);
+                failpoint("keys.after_generate");
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
-
-async fn new_key(alg: Algorithm) -> Result<Made, GenerateError> {
-    let made = tokio::task::spawn_blocking(move || generate(alg, &mut SystemRng)).await;
-    made.unwrap_or(Err(GenerateError(alg)))
 }

@@ -1,0 +1,113 @@
+use std::{collections::HashSet, sync::Arc};
+
+use claviger_jose::Kid;
+use claviger_keyring::Unsealable;
+use claviger_store::{Act, KeySnapshot, Outcome, Rewrapped, Store, StoreError, StoredKey, failpoint};
+use serde_json::json;
+
+use super::Vault;
+use crate::{actor::Actor, rng::SystemRng};
+
+/// How often in a row somebody else may be faster.
+const ATTEMPTS: u32 = 50;
+
+/// Brings all keys under the current key-encryption key: only what wraps their data keys and the seals over their states
+/// change, row by row, while issuers run. Whatever ends it, each row is under one of the two keys, and the next run
+/// goes on where it ended.
+#[derive(Debug)]
+pub struct Rewrap {
+    store: Store,
+    vault: Arc<Vault>,
+    actor: Actor,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RewrapReport {
+    /// How many rows were brought under the current key.
+    pub rewrapped: usize,
+    /// Rows that are under no key at hand, or damaged: they are as they were.
+    pub left: Vec<Kid>,
+}
+
+/// Why it ended early. What was done before is done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RewrapError {
+    /// Others changed the keys at the same time, again and again.
+    #[error("somebody else changes the keys at the same time: run it again")]
+    Busy,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Vault {
+    /// How many rows are not under the current key-encryption key.
+    #[must_use]
+    pub fn stale_rows(&self, snapshot: &KeySnapshot) -> usize {
+        snapshot.keys.iter().filter(|row| self.is_stale(row)).count()
+    }
+
+    fn is_stale(&self, row: &StoredKey) -> bool {
+        row.kek_id != self.kek.id()
+    }
+
+    /// The row under the current key-encryption key. Tombstones have no key any more, but a seal over their state.
+    fn rewrapped(&self, row: &StoredKey) -> Result<Rewrapped, Unsealable> {
+        let (kid, context) = (*row.jwk.kid(), self.context(row.jwk.kid(), row.jwk.alg()));
+        let old = self.kek_named(&row.kek_id).filter(|_| self.vouches_for(row)).ok_or(Unsealable)?;
+        let wrap = |sealed: &claviger_keyring::SealedKey| {
+            let wrapped = sealed.rewrap(context, old, &self.kek, &mut SystemRng)?;
+            // What is written replaces the only copy.
+            wrapped.open(context, &self.kek).map(|_| wrapped)
+        };
+        let sealed = row.sealed.as_ref().map(wrap).transpose()?;
+        Ok((kid, sealed, self.kek.id().to_owned(), self.kek.seal_state(context, row.state)))
+    }
+}
+
+impl Rewrap {
+    /// A run over the keys in `store`, as `actor`.
+    #[must_use]
+    pub fn new(store: Store, vault: Arc<Vault>, actor: Actor) -> Self {
+        Self { store, vault, actor }
+    }
+
+    /// Goes through all rows; `progress` is told how many are done, of how many.
+    ///
+    /// # Errors
+    /// [`RewrapError`].
+    pub async fn run(&self, mut progress: impl FnMut(usize, usize)) -> Result<RewrapReport, RewrapError> {
+        let mut report = RewrapReport::default();
+        let mut left = HashSet::new();
+        let mut lost = 0;
+        loop {
+            failpoint("rewrap.before_load");
+            let snapshot = self.store.load_keys().await?;
+            let stale: Vec<&StoredKey> =
+                snapshot.keys.iter().filter(|row| self.vault.is_stale(row)).collect();
+            progress(report.rewrapped, report.rewrapped + stale.len());
+            let Some(row) = stale.iter().find(|row| !left.contains(row.jwk.kid())) else {
+                report.left = left.into_iter().collect();
+                return Ok(report);
+            };
+            let Ok(rewrapped) = self.vault.rewrapped(row) else {
+                left.insert(*row.jwk.kid());
+                continue;
+            };
+            failpoint("rewrap.before_write");
+            match self.store.rewrap_keys(snapshot.revision, &[rewrapped], &[self.act(row)]).await? {
+                Outcome::Applied => (report.rewrapped, lost) = (report.rewrapped + 1, 0),
+                Outcome::AlreadyRotated if lost < ATTEMPTS => lost += 1,
+                Outcome::AlreadyRotated => return Err(RewrapError::Busy),
+            }
+            failpoint("rewrap.after_write");
+        }
+    }
+
+    fn act(&self, row: &StoredKey) -> Act {
+        let detail = json!({ "before": row.kek_id, "after": self.vault.kek.id() });
+        self.actor.act("key.rewrap", row.jwk.kid().to_string(), detail)
+    }
+}
