@@ -1,8 +1,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use claviger_jose::Kid;
-use claviger_keyring::Unsealable;
-use claviger_store::{Act, KeySnapshot, Outcome, Rewrapped, Store, StoreError, StoredKey, failpoint};
+use claviger_keyring::{SealedKey, Unsealable};
+use claviger_store::{Act, KeySnapshot, Outcome, Store, StoreError, StoredKey, failpoint};
 use serde_json::json;
 
 use super::Vault;
@@ -54,16 +54,17 @@ impl Vault {
     }
 
     /// The row under the current key-encryption key. Tombstones have no key any more, but a seal over their state.
-    fn rewrapped(&self, row: &StoredKey) -> Result<Rewrapped, Unsealable> {
+    fn rewrapped(&self, row: &StoredKey) -> Result<(Kid, SealedKey, Vec<u8>), Unsealable> {
         let (kid, context) = (*row.jwk.kid(), self.context(row.jwk.kid(), row.jwk.alg()));
         let old = self.kek_named(&row.kek_id).filter(|_| self.vouches_for(row)).ok_or(Unsealable)?;
-        let wrap = |sealed: &claviger_keyring::SealedKey| {
-            let wrapped = sealed.rewrap(context, old, &self.kek, &mut SystemRng)?;
-            // What is written replaces the only copy.
-            wrapped.open(context, &self.kek).map(|_| wrapped)
+        let sealed = match &row.sealed {
+            Some(sealed) => sealed.rewrap(context, old, &self.kek, &mut SystemRng)?,
+            None => SealedKey { kek_id: self.kek.id().to_owned(), bytes: Vec::new() },
         };
-        let sealed = row.sealed.as_ref().map(wrap).transpose()?;
-        Ok((kid, sealed, self.kek.id().to_owned(), self.kek.seal_state(context, row.state)))
+        if row.sealed.is_some() {
+            sealed.open(context, &self.kek)?; // what is written replaces the only copy
+        }
+        Ok((kid, sealed, self.kek.seal_state(context, row.state)))
     }
 }
 
@@ -102,7 +103,6 @@ impl Rewrap {
                 Outcome::AlreadyRotated if lost < ATTEMPTS => lost += 1,
                 Outcome::AlreadyRotated => return Err(RewrapError::Busy),
             }
-            failpoint("rewrap.after_write");
         }
     }
 
