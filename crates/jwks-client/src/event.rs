@@ -19,6 +19,23 @@ pub enum KeysEvent {
     Stale,
     /// The issuer is reached again, after [`Stale`](Self::Stale).
     Recovered,
+    /// The revocation feed has revoked something that was good before.
+    Revoked {
+        /// The keys among it that were not revoked before.
+        kids: Vec<Kid>,
+        /// How many things are revoked by now, keys among them.
+        entries: usize,
+        /// The generation that begins.
+        generation: u64,
+    },
+    /// The feed answers with an older statement than one that was taken before: an old copy, or somebody who wants a
+    /// revocation to be forgotten. It is refused.
+    RevocationsRolledBack {
+        /// The highest number that was taken.
+        held: u64,
+        /// The number of the statement that was refused.
+        offered: u64,
+    },
     /// A key was withdrawn in the same change in which the first other key of its algorithm appeared: tokens of the
     /// old key and tokens of the new one were never good at the same time, and some were refused.
     KeyWithoutOverlap {
