@@ -118,7 +118,7 @@ impl Shared {
         // After the keys: who reads the generation first and the keys then never has keys that are older than it.
         let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
         self.metrics.keys(count, generation);
-        let Change { added, removed, without_overlap } = change;
+        let Change { added, removed, without_overlap, ends: _ } = change;
         tracing::info!(issuer = %self.issuer, ?added, ?removed, generation, "the key set has changed");
         self.tell(KeysEvent::Changed { added, removed, generation });
         for kid in without_overlap {
