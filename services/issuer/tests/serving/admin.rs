@@ -1,15 +1,11 @@
 //! The admin API against real sockets: who may do what, and what comes of it.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod common;
-
 use claviger_issuer::admin::{SCOPES, endpoints};
 use claviger_jose::Revocations;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use common::{ADMIN, Issuer, SHOP, answer, until, verified};
+use crate::issuer::{ADMIN, Issuer, SHOP, SHORT, answer, until, verified};
 
 /// A path of the table, as a request has it.
 fn path(pattern: &str) -> String {
@@ -59,13 +55,6 @@ async fn the_admin_api_is_not_on_the_listener_for_everybody() {
     }
     issuer.stop().await;
 }
-
-/// One second each, and the clocks in step: what a rotation must wait for is soon over.
-const SHORT: &str = r#"
-    token_lifetime = "1s"
-    rotation = { period = "1h", lead = "3s", tail = "3s", lease = "1s" }
-    verifiers = { skew = "0s", freshness = "1s", staleness = "1h", poll = "1s", foreign = false }
-"#;
 
 // S-99
 #[tokio::test]
