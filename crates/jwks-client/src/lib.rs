@@ -147,11 +147,15 @@ mod disk;
 mod endpoint;
 mod error;
 mod event;
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulation runs it too"))]
+mod feed;
 mod fetch;
 mod held;
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulation runs it too"))]
 mod http_cache;
 mod key_source;
 mod metrics;
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulation runs it too"))]
 mod policy;
 mod refresh;
 mod registry;
@@ -162,6 +166,19 @@ mod status;
 mod timing;
 mod wall;
 
+/// The decisions of the client without the client: the same code, for a simulation of a fleet. No part of the
+/// interface that is kept.
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation {
+    pub use crate::feed::{
+        FeedPolicy, MAX_POLL, MIN_POLL, MIN_POLL_ON_LOOPBACK, News, Reader, RevocationList, Signer,
+        StatementFault,
+    };
+    pub use crate::http_cache::Horizons;
+    pub use crate::policy::{Asked, Cause, Policy, Turn, Want};
+}
+
 pub use build_error::BuildError;
 pub use builder::JwksClientBuilder;
 pub use client::JwksClient;
@@ -169,6 +186,7 @@ pub use clock::SystemClock;
 pub use denied::DenyError;
 pub use error::{FetchError, KeyError};
 pub use event::KeysEvent;
+pub use feed::TokenFacts;
 pub use key_source::{JwksDocument, KeySource};
 pub use start::{StartError, StartMode};
 pub use status::{Fetches, Status};
