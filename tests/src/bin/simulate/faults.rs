@@ -94,7 +94,7 @@ impl World {
         if granted && one.in_flight.is_none() && one.next_poll != now {
             self.schedule_poll(verifier, now);
         }
-        self.agenda.put(now + SECOND, Event::Flood(number(verifier)));
+        self.agenda.put(now + 10 * SECOND, Event::Flood(number(verifier)));
     }
 
     pub(crate) fn cut_replica(&mut self, replica: usize) {

@@ -114,10 +114,10 @@ impl World {
     fn rejected(&mut self, verifier: usize, number: KeyNo) {
         let (one, key) = (&self.verifiers[verifier], &self.database.keys[number]);
         let since = self.now - key.activated_at.unwrap_or(self.now);
-        if key.is_unlearned {
-            self.figures.rejected_in_haste.add(since);
-        } else if one.class == Class::AtStart {
+        if one.class == Class::AtStart {
             self.figures.rejected_by_who_never_asks += 1;
+        } else if key.is_unlearned {
+            self.figures.rejected_in_haste.add(since);
         } else if !one.class.is_ours() && (one.is_cut || one.is_disturbed || self.is_out) {
             self.figures.unavailable += 1;
         } else {

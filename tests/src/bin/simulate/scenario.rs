@@ -10,6 +10,7 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_hours(1);
+const DAYS: Duration = Duration::from_hours(24);
 
 /// Everything that a run depends on.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ impl Scenario {
     /// without; and some that are drawn.
     pub(crate) fn of(seed: u64, verifiers: usize, days: u64) -> Self {
         let mut chance = Chance::seeded(seed ^ 0x5eed);
-        let tight = Lifetimes { period: Duration::from_hours(48), ..Lifetimes::default() };
+        let tight = Lifetimes { period: 10 * DAYS, ..Lifetimes::default() };
         let (name, lifetimes) = match seed % 4 {
             1 => ("the defaults", Lifetimes::default()),
             2 => ("tight", tightened(tight)),
@@ -82,7 +83,7 @@ fn drawn(chance: &mut Chance) -> Lifetimes {
         lease: seconds(4, 120),
         lead: Duration::ZERO,
         tail: Duration::ZERO,
-        period: seconds(2 * 86_400, 40 * 86_400),
+        period: seconds(10 * 86_400, 40 * 86_400),
         foreign_verifiers: seconds(0, 1).is_zero(),
     };
     let Lifetimes { lead, tail, .. } = tightened(lifetimes);

@@ -234,7 +234,8 @@ impl World {
     pub(crate) fn leave_view(&mut self, replica: usize) {
         let lifetimes = *self.scenario.policy.lifetimes();
         let process = &self.replicas[replica];
-        let (signed, view) = (process.signs_until(self.now, lifetimes.lease), process.view);
+        // Until this moment it went by the look before.
+        let (signed, view) = (process.signs_until(self.now - 1, lifetimes.lease), process.view);
         if process.clock_is_off(lifetimes.skew) {
             return;
         }
