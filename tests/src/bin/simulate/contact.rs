@@ -5,12 +5,14 @@
 //! could make a difference (another set, a cut, a restart, a flood, a window of counting), the phase is drawn from
 //! where a row of polls stands at a moment that does not depend on it, and polls are events again.
 
+use std::time::Duration;
+
 use claviger_jose::Revocations;
 use claviger_jwks_client::simulation::{Horizons, Reader, Signer};
 
 use crate::{
     agenda::Event,
-    time::{Millis, SECOND, date, date_off, millis, monotonic},
+    time::{Millis, SECOND, date_off, millis, monotonic},
     verifier::{Class, Client, Errand, InFlight, NEVER},
     world::World,
 };
@@ -118,11 +120,10 @@ impl World {
     /// that was held.
     fn receive_statement(&mut self, verifier: usize, flight: InFlight) -> bool {
         let lifetimes = *self.scenario.policy.lifetimes();
-        let (version, signed) = {
-            let replica = &self.replicas[flight.replica];
-            // A replica signs statements as it signs tokens: within its lease.
-            (&self.database.versions[flight.version], replica.signs_until(flight.began, lifetimes.lease))
-        };
+        let (version, replica) = (&self.database.versions[flight.version], &self.replicas[flight.replica]);
+        // A replica signs statements as it signs tokens: within its lease.
+        let signed = replica.signs_until(flight.began, lifetimes.lease);
+        let iat = date_off(signed, replica.clock);
         let one = &mut self.verifiers[verifier];
         let here = date_off(self.now, one.clock);
         let held = one.held.map(|held| &self.database.versions[held]);
@@ -140,8 +141,8 @@ impl World {
             let statement = Revocations {
                 iss: ISSUER.to_owned(),
                 seq: sequence,
-                iat: date(signed),
-                exp: date(signed + STATEMENT),
+                iat,
+                exp: iat + Duration::from_millis(STATEMENT),
                 jwks: flight.version.to_string(),
                 kid: self.database.revoked[..version.statement].iter().map(|number| self.database.keys[*number].kid).collect(),
                 jti: Vec::new(),
@@ -167,7 +168,7 @@ impl World {
         let began = monotonic(flight.began);
         feed.policy.succeeded(began, monotonic(self.now), Some(self.scenario.poll), jitter);
         if one.held == Some(flight.version) && is_fresh {
-            policy.vouched(began, std::time::Duration::from_millis(flight.began - signed.min(flight.began)), jitter);
+            policy.vouched(began, Duration::from_millis(flight.began - signed.min(flight.began)), jitter);
             one.is_disturbed = false;
         } else if one.held != Some(flight.version) {
             policy.outdated(monotonic(self.now), jitter);

@@ -123,7 +123,7 @@ impl World {
     }
 
     pub(crate) fn reconnect_replica(&mut self, replica: usize) {
-        let skew = millis(self.scenario.policy.lifetimes().skew);
+        let skew = millis(self.scenario.policy.lifetimes().skew) / 2;
         self.leave_view(replica);
         let clock = if self.chance.once_in(20) { 300_000 } else { self.chance.within(skew) };
         let process = &mut self.replicas[replica];

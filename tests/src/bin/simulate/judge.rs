@@ -227,9 +227,11 @@ impl World {
         let disturbed = one.disturbed_at.filter(|at| at + BACK_OFF >= revoked);
         let exposure = until.saturating_sub(revoked);
         self.figures.note_exposure(one.class, disturbed.is_some(), exposure);
+        // Who has a clock that is wrong takes statements for old ones, or from the future, and has the key set.
+        let is_off = one.clock.unsigned_abs() > millis(self.scenario.policy.lifetimes().skew) / 2;
         let bound = match one.class {
-            Class::Feed => self.poll_interval() * 11 / 10,
-            Class::KeySet => millis(self.scenario.policy.lifetimes().freshness),
+            Class::Feed if !is_off => self.poll_interval() * 11 / 10,
+            Class::Feed | Class::KeySet => millis(self.scenario.policy.lifetimes().freshness),
             _ => return,
         };
         let due = disturbed.map_or(revoked, |at| revoked.max(at + BACK_OFF)) + bound + stale + SLACK;

@@ -50,7 +50,7 @@ impl World {
         let lifetimes = *scenario.policy.lifetimes();
         let mut replica = |_| {
             let mut replica = Replica::new(chance.between(0, SECOND - 1), lifetimes.lease);
-            replica.clock = chance.within(millis(lifetimes.skew));
+            replica.clock = chance.within(millis(lifetimes.skew) / 2);
             replica
         };
         let replicas = (0..REPLICAS).map(&mut replica).collect();
