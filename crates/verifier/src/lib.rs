@@ -101,6 +101,10 @@ mod refusal;
 mod rejection;
 mod replay;
 mod requirement;
+/// The acceptance of claims without a token, for a simulation of a fleet. No part of the interface that is kept.
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 #[cfg(feature = "test-util")]
 mod testing;
 mod trusted;

@@ -38,7 +38,7 @@ impl Profile {
         Ok(Principal::new(self, claims.into(), payload, now))
     }
 
-    fn check(&self, claims: &AccessTokenClaims<'_>, now: NumericDate) -> Result<(), TokenFault> {
+    pub(crate) fn check(&self, claims: &AccessTokenClaims<'_>, now: NumericDate) -> Result<(), TokenFault> {
         if *claims.iss != *self.issuer {
             return Err(TokenFault::Issuer);
         }

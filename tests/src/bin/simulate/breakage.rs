@@ -1,0 +1,81 @@
+//! Each inequality of the rotation policy, broken by itself: the simulation and the model must notice.
+
+use std::time::Duration;
+
+use claviger_keyring::{Lifetimes, RotationPolicy};
+
+use crate::scenario::tightened;
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// An inequality of [`RotationPolicy::new`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Inequality {
+    /// T <= 1 h.
+    LongestToken,
+    /// T >= 1 s.
+    ShortestToken,
+    /// S <= 1 min.
+    Skew,
+    /// L <= 2 min.
+    LongestLease,
+    /// L >= 1 s.
+    ShortestLease,
+    /// The period is at least the lead.
+    Period,
+    /// P >= C + L + S.
+    Lead,
+    /// P >= 1 h + L + S, with foreign verifiers.
+    ForeignLead,
+    /// D >= T + S + L.
+    Tail,
+}
+
+impl Inequality {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::LongestToken,
+        Self::ShortestToken,
+        Self::Skew,
+        Self::LongestLease,
+        Self::ShortestLease,
+        Self::Period,
+        Self::Lead,
+        Self::ForeignLead,
+        Self::Tail,
+    ];
+
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::LongestToken => "token lifetime <= 1 h",
+            Self::ShortestToken => "token lifetime >= 1 s",
+            Self::Skew => "skew <= 1 min",
+            Self::LongestLease => "lease <= 2 min",
+            Self::ShortestLease => "lease >= 1 s",
+            Self::Period => "period >= lead",
+            Self::Lead => "lead >= C + L + S",
+            Self::ForeignLead => "lead >= 1 h + L + S (foreign)",
+            Self::Tail => "tail >= T + S + L",
+        }
+    }
+
+    /// Durations that keep every inequality but this one.
+    pub(crate) fn broken(self) -> RotationPolicy {
+        let house = Lifetimes { foreign_verifiers: false, period: 2 * DAY, ..Lifetimes::default() };
+        let lifetimes = match self {
+            Self::LongestToken => tightened(Lifetimes { token: 2 * HOUR, ..house }),
+            Self::ShortestToken => tightened(Lifetimes { token: Duration::ZERO, ..house }),
+            Self::Skew => tightened(Lifetimes { skew: HOUR / 12, ..house }),
+            Self::LongestLease => tightened(Lifetimes { lease: HOUR / 3, ..house }),
+            Self::ShortestLease => tightened(Lifetimes { lease: Duration::ZERO, ..house }),
+            Self::Period => Lifetimes { period: 2 * DAY, lead: 10 * DAY, ..house },
+            Self::Lead => Lifetimes { lead: Duration::from_secs(1), ..tightened(house) },
+            Self::ForeignLead => {
+                Lifetimes { lead: HOUR / 6, ..tightened(Lifetimes { foreign_verifiers: true, ..house }) }
+            }
+            Self::Tail => Lifetimes { tail: HOUR / 60, ..tightened(house) },
+        };
+        debug_assert!(RotationPolicy::new(lifetimes).is_err_and(|broken| broken.len() == 1), "{self:?}");
+        RotationPolicy::unchecked(lifetimes)
+    }
+}

@@ -1,0 +1,61 @@
+//! `cargo xtask simulate`: a year in the life of a fleet, many times, under a clock that is not the world's.
+//!
+//! The plan of the keys, the policies of the clients and the acceptance of tokens are the real ones; what is made up
+//! is the world around them. After each event the invariants are checked; the first breach ends the run with the seed
+//! and what happened before it. `tests/SIMULATION.md` says what is modelled and how to read the report.
+
+mod acceptance;
+mod agenda;
+mod breakage;
+mod chance;
+mod contact;
+mod database;
+mod faults;
+mod figures;
+mod judge;
+mod load;
+mod operators;
+mod plot;
+mod replica;
+mod report;
+mod run;
+mod scenario;
+mod time;
+mod verifier;
+mod world;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+
+#[derive(Debug, Parser)]
+#[command(name = "simulate")]
+struct Cli {
+    /// The first seed; the same seed is the same year.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, one after the other.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// How many verifiers.
+    #[arg(long, default_value_t = 10_000)]
+    verifiers: usize,
+    /// How many days.
+    #[arg(long, default_value_t = 365)]
+    days: u64,
+    /// Where the plots and the table are written.
+    #[arg(long, default_value = "target/simulation")]
+    report: PathBuf,
+    /// Break each inequality of the rotation policy, or this one, and see who notices.
+    #[arg(long, value_name = "INEQUALITY", num_args = 0..=1)]
+    r#break: Option<Option<breakage::Inequality>>,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    if let Some(which) = cli.r#break {
+        return Ok(run::broken(which, cli.verifiers.min(500), cli.seeds.max(20)));
+    }
+    let seeds: Vec<u64> = (cli.seed..cli.seed.saturating_add(cli.seeds)).collect();
+    run::seeds(&seeds, cli.verifiers, cli.days, &cli.report)
+}
