@@ -5,11 +5,15 @@ mod damage;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod fixture;
+mod fleet;
 mod key_changes;
 mod key_states;
 mod opening;
+mod outages;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
 mod registry;
+mod relay;
 mod revocations;
+mod rewrapping;
 mod serving;
