@@ -1,12 +1,9 @@
-use std::{
-    io::Write,
-    path::Path,
-    process::{Command, Output, Stdio},
+use std::{io::Write, process::Stdio};
+
+use crate::{
+    fixture::Intruder,
+    home::{Home, err},
 };
-
-use tempfile::TempDir;
-
-use crate::fixture::Intruder;
 
 const FLEET: &str = r#"
 [[team]]
@@ -23,58 +20,6 @@ id = "web"
 team = "shop"
 access = { "https://orders.example.test" = ["orders:read"] }
 "#;
-
-/// A data directory that `claviger init` has made.
-struct Home(TempDir);
-
-impl Home {
-    fn new() -> Self {
-        let home = Self(tempfile::tempdir().expect("a directory"));
-        let ran = home.run(&["init", "--issuer", "http://127.0.0.1:1"]);
-        assert!(ran.status.success(), "{}", err(&ran));
-        home
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
-        command.arg("--data-dir").arg(self.path()).args(arguments).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("it runs")
-    }
-
-    /// Runs a command that must succeed, and answers what it printed.
-    fn out(&self, arguments: &[&str]) -> String {
-        let ran = self.run(arguments);
-        assert!(ran.status.success(), "{arguments:?}: {}", err(&ran));
-        String::from_utf8_lossy(&ran.stdout).into_owned()
-    }
-
-    fn json(&self, arguments: &[&str]) -> serde_json::Value {
-        serde_json::from_str(&self.out(arguments)).expect("JSON")
-    }
-
-    fn kid(&self, alg: &str, state: &str) -> String {
-        let listed = self.json(&["keys", "list", "--json"]);
-        let keys = listed["keys"].as_array().expect("a list");
-        let found = keys.iter().find(|key| key["alg"] == alg && key["state"] == state);
-        found.expect("there is one")["kid"].as_str().expect("a kid").to_owned()
-    }
-
-    fn log(&self) -> String {
-        self.out(&["audit", "tail", "-n", "100", "--json"])
-    }
-}
-
-fn err(ran: &Output) -> String {
-    String::from_utf8_lossy(&ran.stderr).into_owned()
-}
 
 // S-100
 #[tokio::test]

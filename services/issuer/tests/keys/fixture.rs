@@ -1,4 +1,4 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use claviger_issuer::{
     actor::Actor,
@@ -100,21 +100,6 @@ pub(crate) fn vault(seed: u8) -> Arc<Vault> {
 /// A policy under which only verifiers that name themselves matter.
 pub(crate) fn closed_fleet() -> Lifetimes {
     Lifetimes { foreign_verifiers: false, ..Lifetimes::default() }
-}
-
-/// A policy with a lead of three seconds.
-pub(crate) fn hasty() -> Lifetimes {
-    let second = Duration::from_secs(1);
-    Lifetimes {
-        token: second,
-        skew: second,
-        freshness: second,
-        lease: second,
-        lead: 3 * second,
-        tail: 3600 * second,
-        foreign_verifiers: false,
-        ..Lifetimes::default()
-    }
 }
 
 pub(crate) fn steps(taken: Taken) -> usize {

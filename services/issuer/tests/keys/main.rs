@@ -3,6 +3,8 @@
 
 mod commands;
 mod fixture;
+mod fleet;
+mod home;
 mod log;
 mod refusals;
 mod revoking;
