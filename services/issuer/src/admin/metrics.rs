@@ -73,6 +73,8 @@ fn policy(view: &StatusView) {
         ("lead", lifetimes.lead),
         ("tail", lifetimes.tail),
         ("period", lifetimes.period),
+        ("poll", view.poll),
+        ("staleness", view.staleness),
     ] {
         gauge!("claviger_policy_seconds", "duration" => name).set(duration.as_secs_f64());
     }
@@ -133,6 +135,7 @@ fn own(view: &StatusView) {
 fn count(counters: &Counters) {
     tally("claviger_tokens_issued_total", "alg", &counters.tokens);
     tally("claviger_token_requests_refused_total", "error", &counters.refusals);
+    tally("claviger_steps_refused_total", "reason", &counters.steps);
     tally("claviger_key_set_answers_total", "status", &counters.key_set);
     tally("claviger_feed_answers_total", "status", &counters.feed);
     tally("claviger_looks_total", "outcome", &counters.looks);

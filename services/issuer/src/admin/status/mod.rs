@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
 use claviger_jose::NumericDate;
+use http::HeaderValue;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) use view::{FeedFacts, OwnFacts, Standing, StatusView};
@@ -26,13 +27,14 @@ const STYLE: &str = include_str!("style.css");
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%23247a72' stroke-width='2.4' stroke-linecap='round'%3E%3Ccircle cx='7.5' cy='12' r='4.5'/%3E%3Cpath d='M12 12h10M18 12v4'/%3E%3C/svg%3E";
 
 /// What the page may load and run: its own style, by its hash, its icon, and nothing else.
-pub(crate) static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = digest::digest(&digest::SHA256, STYLE.as_bytes());
     let hash = base64_simd::STANDARD.encode_to_string(hash.as_ref());
-    format!(
+    let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
-    )
+    );
+    HeaderValue::from_str(&policy).expect("base64 is ASCII")
 });
 
 /// Whether the page asks the browser to load it again.
@@ -141,6 +143,8 @@ fn footer(view: &StatusView) -> Markup {
         ("lead", lifetimes.lead),
         ("tail", lifetimes.tail),
         ("period", lifetimes.period),
+        ("feed polled every", view.poll),
+        ("used while away for", view.staleness),
     ];
     html! {
         footer {

@@ -123,6 +123,8 @@ pub(crate) fn view(keys: Vec<ManagedKey>, verifiers: Vec<SeenVerifier>) -> Statu
         created: keys.iter().map(made).collect(),
         keyring: Keyring::new(keys),
         policy: RotationPolicy::default(),
+        poll: std::time::Duration::from_secs(15),
+        staleness: std::time::Duration::from_hours(24),
         witnesses: Witnesses {
             replicas: vec![
                 replica("id-a 411", CURRENT, None),

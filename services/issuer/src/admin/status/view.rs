@@ -18,6 +18,10 @@ pub(crate) struct StatusView {
     pub(crate) created: HashMap<Kid, NumericDate>,
     /// The durations that the next steps follow from.
     pub(crate) policy: RotationPolicy,
+    /// F: how often verifiers ask for revocations.
+    pub(crate) poll: Duration,
+    /// M: for how long verifiers use a key set while the issuer is away.
+    pub(crate) staleness: Duration,
     /// Who holds which keys.
     pub(crate) witnesses: Witnesses,
     /// The audiences of the registry: no other name becomes a label.
