@@ -38,6 +38,9 @@ enum Command {
     E2e {
         /// A part of a story's name.
         filter: Option<String>,
+        /// Where the issuers of these stories keep what they know: `replicated` is PostgreSQL with three replicas.
+        #[arg(long, default_value = "sqlite", value_parser = ["sqlite", "postgres", "replicated"])]
+        database: String,
     },
     /// Look at the signing keys of an issuer.
     Keys {
@@ -125,7 +128,7 @@ fn main() -> anyhow::Result<()> {
             run_binary("debug", "demo", if once { &["--once"] } else { &[] })
         }
         Command::Test => ci::test(&[]),
-        Command::E2e { filter } => ci::e2e(filter.as_deref()),
+        Command::E2e { filter, database } => ci::e2e(filter.as_deref(), &database),
         Command::Keys { command: Keys::List, issuer } => claviger(&issuer, &["keys", "list"]),
         Command::RotateKeys { alg, now, issuer } => {
             let mut arguments = vec!["keys", "rotate"];
