@@ -205,7 +205,8 @@ mod tests {
     /// One token from 100 to 200, asked for at this time; its key was revoked at 150, if so.
     fn account(genuine: bool, revoked: bool, asked: u64, status: u16) -> Account {
         let (issued_at, expires_at) = (secs(100), secs(200));
-        let token = Held { token: "t".into(), kid: "k".into(), audience: "a", issued_at, expires_at, genuine };
+        let token =
+            Held { token: "t".into(), kid: "k".into(), audience: "a", issued_at, expires_at, genuine };
         let answer = Answer { token: 0, service: 0, asked: secs(asked), answered: secs(asked), status };
         let revoked = revoked.then(|| ("k".into(), secs(150))).into_iter().collect();
         Account { tokens: vec![token], answers: vec![answer], revoked, ..Account::default() }

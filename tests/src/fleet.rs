@@ -95,6 +95,21 @@ impl Fleet {
         Ok(Self { home, issuers, orders, ledger, http: client(), secrets, database })
     }
 
+    /// One more replica, with more in its environment. It need not become ready.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub async fn add_replica(&mut self, environment: &[(&str, &str)]) -> anyhow::Result<&Replica> {
+        self.issuers.push(Replica::start(&self.home, &self.database, environment).await?);
+        self.issuers.last().context("it was pushed just now")
+    }
+
+    /// Where the issuer keeps what it knows.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// A client's secret; empty if there is no such client.
     #[must_use]
     pub fn secret(&self, client_id: &str) -> &str {

@@ -19,6 +19,8 @@ use crate::{
 pub enum Database {
     /// A file in its data directory.
     Sqlite,
+    /// This file.
+    SqliteAt(PathBuf),
     /// A database of this URL, for one process.
     Postgres(String),
     /// A database of this URL, for several processes behind a [`Gate`].
@@ -116,11 +118,12 @@ impl IssuerHome {
         let settings = settings.iter().map(|(name, value)| (format!("CLAVIGER_{name}"), (*value).to_owned()));
         let home = Self { directory, url, environment: settings.collect(), gate };
         let database = match database {
-            Database::Sqlite => "sqlite://claviger.db",
-            Database::Postgres(url) | Database::Replicated(url) => url,
+            Database::Sqlite => "sqlite://claviger.db".to_owned(),
+            Database::SqliteAt(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) | Database::Replicated(url) => url.clone(),
         };
         let ran =
-            home.run(&["init", "--issuer", &home.url, "--listen", &address, "--database", database]).await?;
+            home.run(&["init", "--issuer", &home.url, "--listen", &address, "--database", &database]).await?;
         ensure!(ran.succeeded, "init failed: {}", ran.err);
         Ok(home)
     }

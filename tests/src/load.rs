@@ -160,7 +160,9 @@ impl Shared {
         let token = token.and_then(|token| Held::issued(token, audience));
         let error = match &token {
             Ok(_) => String::new(),
-            Err(_) => json["error"].as_str().map_or_else(|| String::from_utf8_lossy(body).into(), str::to_owned),
+            Err(_) => {
+                json["error"].as_str().map_or_else(|| String::from_utf8_lossy(body).into(), str::to_owned)
+            }
         };
         let mut account = self.lock();
         account.grants.push(Grant { asked, answered: moment(), status, error });

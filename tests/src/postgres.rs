@@ -125,13 +125,22 @@ impl Postgres {
     pub fn create_database(&self) -> io::Result<String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("claviger_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        self.query(&self.url, &format!("DROP DATABASE IF EXISTS {name}"))?;
+        self.query(&self.url, &format!("CREATE DATABASE {name}"))?;
+        Ok(with_database(&self.url, &name))
+    }
+
+    /// What a statement answers in the database of this URL, one row on each line.
+    ///
+    /// # Errors
+    /// The server refuses; the error holds what it says.
+    pub fn query(&self, database: &str, sql: &str) -> io::Result<String> {
         let output = Command::new(self.bin.join("psql"))
-            .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", &self.url])
-            .args(["--command", &format!("DROP DATABASE IF EXISTS {name}")])
-            .args(["--command", &format!("CREATE DATABASE {name}")])
+            .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"])
+            .args(["--dbname", database, "--command", sql])
             .output()?;
         if output.status.success() {
-            Ok(with_database(&self.url, &name))
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         } else {
             Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
         }

@@ -111,6 +111,15 @@ impl Process {
         self.signal(Signal::TERM)
     }
 
+    /// Asks the process to stop and waits until it has.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.terminate()?;
+        self.ended().await.map(drop)
+    }
+
     /// Holds the process up, as a machine does that has too much to do, until [`Process::thaw`].
     ///
     /// # Errors

@@ -17,9 +17,23 @@ impl Service {
     /// # Errors
     /// If it does not come up. It need not be ready: the issuer may be away.
     pub async fn start(name: &str, arguments: &[(&str, &str)], state_dir: &Path) -> anyhow::Result<Self> {
+        Self::start_in(&[], name, arguments, state_dir).await
+    }
+
+    /// The same, with more in its environment.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub async fn start_in(
+        environment: &[(&str, &str)],
+        name: &str,
+        arguments: &[(&str, &str)],
+        state_dir: &Path,
+    ) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(state_dir).await?;
         let mut command = Command::new(binary(name)?);
         command.args(["--listen", "127.0.0.1:0", "--state-dir"]).arg(state_dir);
+        command.envs(environment.iter().copied());
         for (flag, value) in arguments {
             match *flag {
                 // A secret on a command line can be read by every user of the machine.
