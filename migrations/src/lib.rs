@@ -11,6 +11,7 @@ use sea_orm_migration::prelude::*;
 
 mod m20261121_000001_keys;
 mod m20261121_000002_registry;
+mod m20261121_000003_fleet;
 
 /// All changes, in order. The last one is the newest schema that this binary knows.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +20,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_keys::Migration), Box::new(m20261121_000002_registry::Migration)]
+        vec![
+            Box::new(m20261121_000001_keys::Migration),
+            Box::new(m20261121_000002_registry::Migration),
+            Box::new(m20261121_000003_fleet::Migration),
+        ]
     }
 }
 

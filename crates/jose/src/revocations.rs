@@ -83,6 +83,18 @@ impl Mark {
         }
         Self(mark)
     }
+
+    /// The mark that [`as_bytes`](Self::as_bytes) told.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; MARK]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bits of the mark.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; MARK] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Mark {

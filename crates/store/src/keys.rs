@@ -3,10 +3,10 @@ use claviger_keyring::{KeyState, Move, PURPOSE, SealedKey};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryTrait, Set};
 
 use crate::{
-    Act, Outcome, Store, StoreError,
+    Act, Outcome, Store, StoreError, audit_log,
     entity::{revision, signing_key},
     failpoint, key_row,
-    store::{advance, read_revisions, secs},
+    store::{advance, advance_revocations, read_revisions, secs},
 };
 
 /// All keys at one moment.
@@ -97,7 +97,8 @@ impl Store {
     }
 
     /// Makes the operations in their order and in one transaction, if nobody changed a key since `expected_revision`.
-    /// A key that leaves the set loses its private half in the same breath.
+    /// A key that leaves the set loses its private half in the same breath; one that is revoked is news of the revocation
+    /// feed as well. The acts are written with the change, or nothing is changed.
     ///
     /// # Errors
     /// Nothing is changed then. [`StoreError::KidExists`] for a new key that there is, or ever was;
@@ -107,7 +108,7 @@ impl Store {
         &self,
         expected_revision: u64,
         operations: &[KeyOp],
-        _acts: &[Act],
+        acts: &[Act],
     ) -> Result<Outcome, StoreError> {
         failpoint("keys.before_begin");
         let transaction = self.begin_write().await?;
@@ -128,11 +129,19 @@ impl Store {
                 }
             }
         }
+        if operations.iter().any(revokes) {
+            advance_revocations(&transaction).await?;
+        }
+        audit_log::append(&transaction, acts).await?;
         failpoint("keys.before_commit");
         transaction.commit().await?;
         failpoint("keys.after_commit");
         Ok(Outcome::Applied)
     }
+}
+
+fn revokes(operation: &KeyOp) -> bool {
+    matches!(operation, KeyOp::Move { change, .. } if matches!(change.to, KeyState::Revoked { .. }))
 }
 
 async fn insert(transaction: &DatabaseTransaction, key: &NewKey) -> Result<(), StoreError> {

@@ -31,6 +31,8 @@
 //! ```
 
 mod audit;
+mod audit_chain;
+mod audit_log;
 mod classify;
 mod connect;
 mod database_url;
@@ -51,6 +53,8 @@ mod registry;
 mod registry_row;
 mod registry_table;
 mod revocation;
+mod revocation_row;
+mod revocation_table;
 mod secret;
 mod sqlite;
 mod store;
@@ -62,6 +66,6 @@ pub use fleet::{Heartbeat, MAX_INSTANCES, MAX_VERIFIERS, Replica, SeenVerifier, 
 pub use keys::{KeyOp, KeySnapshot, NewKey, StoredKey, UnreadableKey};
 pub use lock::ServingLock;
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
-pub use revocation::{Revocation, RevocationSnapshot, Revoked};
+pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationSnapshot, Revoked};
 pub use secret::{SecretHash, StoredSecret};
 pub use store::{Outcome, Revisions, Store};

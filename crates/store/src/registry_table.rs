@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, QueryOrder};
 
 use crate::{
-    Act, Client, Outcome, Registry, RegistrySnapshot, Store, StoreError,
+    Act, Client, Outcome, Registry, RegistrySnapshot, Store, StoreError, audit_log,
     entity::{client, client_grant, client_secret, resource_server, revision, team},
     registry_row as row,
     store::{advance, read_revisions},
@@ -49,7 +49,7 @@ impl Store {
         &self,
         expected_revision: u64,
         registry: &Registry,
-        _acts: &[Act],
+        acts: &[Act],
     ) -> Result<Outcome, StoreError> {
         let transaction = self.begin_write().await?;
         if !advance(&transaction, revision::Column::Registry, expected_revision).await? {
@@ -76,6 +76,7 @@ impl Store {
             .iter()
             .flat_map(|client| client.secrets.iter().map(|secret| row::of_secret(client, secret)));
         insert::<client_secret::Entity, _>(&transaction, secrets).await?;
+        audit_log::append(&transaction, acts).await?;
         transaction.commit().await?;
         Ok(Outcome::Applied)
     }

@@ -1,8 +1,14 @@
 //! What is revoked besides keys.
 
 use claviger_jose::{Kid, Mark, NumericDate};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
-use crate::{Act, Store, StoreError};
+use crate::{
+    Act, Store, StoreError, audit_log,
+    entity::{revocation, signing_key},
+    revocation_row, revocation_table,
+    store::{advance_revocations, clock, read_clock, read_revisions, secs},
+};
 
 /// What is to be revoked. Keys are not among it: their revocation is a change of the keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +35,8 @@ pub enum Revoked {
 pub struct Revocation {
     /// What.
     pub revoked: Revoked,
-    /// Tokens issued before are dead. For a single token the time of its revocation.
+    /// Tokens issued before are dead: one second after the revocation, so that those of the same second are among them. For
+    /// a single token the time of its revocation.
     pub not_before: NumericDate,
     /// When the last token that it could concern has expired, and it may be forgotten.
     pub until: NumericDate,
@@ -47,34 +54,86 @@ pub struct RevocationSnapshot {
     pub revocations: Vec<Revocation>,
 }
 
+/// The most revocations, besides those of keys, that the feed holds: its readers take 4 MiB.
+pub const MAX_REVOCATIONS: u64 = 100_000;
+
 impl Store {
     /// Revokes, and answers the number of the feed from which on it is told. `until` is the expiry of the last token that it
-    /// can concern. What is revoked already is revoked from now; nothing is lifted, and the later `until` holds.
+    /// can concern, the verifiers' leeway included. What is revoked already is revoked from now; nothing is lifted, and the later `until` holds.
+    ///
+    /// Of [very many](MAX_REVOCATIONS) single tokens, those of the subjects that have most of them are revoked by their
+    /// subject: more is revoked then than was asked, never less.
     ///
     /// # Errors
-    /// [`StoreError::FeedFull`] if the feed cannot hold more; [`StoreError::Unavailable`] above all.
+    /// Nothing is changed then. [`StoreError::FeedFull`] if the feed cannot hold more; [`StoreError::Unavailable`] above all.
     pub async fn revoke(
         &self,
-        _revoked: &[Revoked],
-        _until: NumericDate,
-        _acts: &[Act],
+        revoked: &[Revoked],
+        until: NumericDate,
+        acts: &[Act],
     ) -> Result<u64, StoreError> {
-        Ok(0)
+        self.revoke_within(MAX_REVOCATIONS, revoked, until, acts).await
+    }
+
+    /// [`revoke`](Self::revoke) with another bound: for tests, which would take long to fill the real one.
+    #[doc(hidden)]
+    pub async fn revoke_within(
+        &self,
+        bound: u64,
+        revoked: &[Revoked],
+        until: NumericDate,
+        acts: &[Act],
+    ) -> Result<u64, StoreError> {
+        let transaction = self.begin_write().await?;
+        // First of all, and so one after the other.
+        let sequence = advance_revocations(&transaction).await?;
+        let now = read_clock(&transaction).await?;
+        revocation_table::insert(&transaction, revoked, now, secs(until)).await?;
+        if !revocation_table::fit(&transaction, bound, now).await? {
+            transaction.rollback().await?;
+            return Err(StoreError::FeedFull);
+        }
+        audit_log::append(&transaction, acts).await?;
+        transaction.commit().await?;
+        Ok(sequence)
     }
 
     /// All that is revoked and not yet forgotten.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] above all.
+    /// [`StoreError::Corrupt`] if a row is not what [`revoke`](Self::revoke) wrote; [`StoreError::Unavailable`] above all.
     pub async fn load_revocations(&self) -> Result<RevocationSnapshot, StoreError> {
-        Ok(RevocationSnapshot::default())
+        let transaction = self.begin_read().await?;
+        let sequence = read_revisions(&transaction).await?.revocations;
+        let kids = signing_key::Entity::find()
+            .select_only()
+            .column(signing_key::Column::Kid)
+            .filter(signing_key::Column::State.eq("revoked"))
+            .order_by_asc(signing_key::Column::Since)
+            .order_by_asc(signing_key::Column::Kid);
+        let kids: Vec<String> = kids.into_tuple().all(&transaction).await?;
+        let rows = revocation::Entity::find()
+            .order_by_asc(revocation::Column::NotBefore)
+            .order_by_asc(revocation::Column::Kind)
+            .order_by_asc(revocation::Column::Mark);
+        let rows = rows.all(&transaction).await?;
+        transaction.commit().await?;
+        Ok(RevocationSnapshot {
+            sequence,
+            // What is no kid is no key that anybody could present; `load_keys` reports the row.
+            kids: kids.iter().filter_map(|kid| kid.parse().ok()).collect(),
+            revocations: rows.iter().map(revocation_row::parse).collect::<Result<_, _>>()?,
+        })
     }
 
-    /// Forgets what concerns no token any more. The feed's number stays.
+    /// Forgets what concerns no token any more, and answers how much that was. The feed's number stays.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
     pub async fn forget_revocations(&self) -> Result<u64, StoreError> {
-        Ok(0)
+        let now = Expr::cust(clock(self.db.get_database_backend()));
+        let past = Expr::col(revocation::Column::Until).lt(now);
+        let past = revocation::Entity::delete_many().filter(past);
+        Ok(past.exec(&self.db).await?.rows_affected)
     }
 }

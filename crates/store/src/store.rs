@@ -3,9 +3,9 @@ use std::{fmt, path::Path, sync::Arc};
 use claviger_jose::NumericDate;
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    EntityTrait, ExprTrait, IsolationLevel, QueryFilter, Set, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
-    sea_query::{Expr, OnConflict},
+    EntityTrait, ExprTrait, IsolationLevel, QueryFilter, Set, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+    sea_query::{Expr, OnConflict, Query},
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -78,13 +78,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
     pub async fn now(&self) -> Result<NumericDate, StoreError> {
-        let backend = self.db.get_database_backend();
-        let sql = match backend {
-            DbBackend::Postgres => "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now",
-            _ => "SELECT unixepoch() AS now",
-        };
-        let row = self.db.query_one_raw(Statement::from_string(backend, sql)).await?;
-        let secs: i64 = row.ok_or_else(|| StoreError::Corrupt("no time".to_owned()))?.try_get("", "now")?;
+        let secs = read_clock(&self.db).await?;
         date(secs).ok_or_else(|| StoreError::Corrupt("the time is before 1970".to_owned()))
     }
 
@@ -131,9 +125,14 @@ impl Store {
     }
 
     /// A transaction that writes. On SQLite it takes the write lock at once: one that reads first and writes later
-    /// fails for good when another has written in between, however long it would wait.
+    /// fails for good when another has written in between, however long it would wait. On PostgreSQL each statement sees
+    /// what was committed before it: who waited for the row of `revision` then reads what the other has written.
     pub(crate) async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
         let options = TransactionOptions {
+            isolation_level: match self.db.get_database_backend() {
+                DbBackend::Postgres => Some(IsolationLevel::ReadCommitted),
+                _ => None,
+            },
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
@@ -145,7 +144,11 @@ pub(crate) async fn read_revisions(db: &impl ConnectionTrait) -> Result<Revision
     let row = revision::Entity::find_by_id(1_i16).one(db).await?;
     let number = |number: i64| u64::try_from(number).ok();
     row.and_then(|row| {
-        Some(Revisions { keyring: number(row.keyring)?, registry: number(row.registry)?, revocations: 0 })
+        Some(Revisions {
+            keyring: number(row.keyring)?,
+            registry: number(row.registry)?,
+            revocations: number(row.revocations)?,
+        })
     })
     .ok_or_else(|| StoreError::Corrupt("no revision".to_owned()))
 }
@@ -165,6 +168,33 @@ pub(crate) async fn advance(
         .filter(revision::Column::Id.eq(1))
         .filter(column.eq(expected));
     Ok(update.exec(transaction).await?.rows_affected == 1)
+}
+
+/// Takes the next number of the revocations, and the row as [`advance`] does. It is never behind the clock: after a restore
+/// of an older database the next revocation is still news to who has seen later ones.
+pub(crate) async fn advance_revocations(transaction: &DatabaseTransaction) -> Result<u64, StoreError> {
+    let column = revision::Column::Revocations;
+    let next = || Expr::col(column).add(1);
+    let clock = || Expr::cust(clock(transaction.get_database_backend()));
+    let greater = Expr::case(next().gt(clock()), next()).finally(clock());
+    let update = revision::Entity::update_many().col_expr(column, greater.into());
+    update.filter(revision::Column::Id.eq(1)).exec(transaction).await?;
+    Ok(read_revisions(transaction).await?.revocations)
+}
+
+/// The seconds of the database's clock, as an expression. In a transaction it goes on.
+pub(crate) fn clock(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "floor(extract(epoch FROM clock_timestamp()))::bigint",
+        _ => "unixepoch()",
+    }
+}
+
+pub(crate) async fn read_clock(db: &impl ConnectionTrait) -> Result<i64, StoreError> {
+    let backend = db.get_database_backend();
+    let select = Query::select().expr_as(Expr::cust(clock(backend)), "now").take();
+    let row = db.query_one(&select).await?;
+    Ok(row.ok_or_else(|| StoreError::Corrupt("no time".to_owned()))?.try_get("", "now")?)
 }
 
 /// A date as it is stored.

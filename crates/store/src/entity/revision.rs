@@ -9,6 +9,9 @@ pub struct Model {
     pub id: i16,
     pub keyring: i64,
     pub registry: i64,
+    pub revocations: i64,
+    /// How many records the audit log has.
+    pub audit: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -1,5 +1,6 @@
 //! What the store promises, on SQLite and on PostgreSQL: each fact is checked on both.
 
+mod audit;
 mod damage;
 #[cfg(feature = "failpoints")]
 mod failpoints;
@@ -10,4 +11,5 @@ mod opening;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
 mod registry;
+mod revocations;
 mod serving;

@@ -1,10 +1,10 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use claviger_store::{KeyOp, Store, StoreError};
+use claviger_store::{Store, StoreError};
 use migrations::Migrator;
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
-use crate::fixture::{Database, on_each_database, prepared};
+use crate::fixture::{Database, on_each_database};
 
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).expect("it exists").permissions().mode() & 0o777
@@ -58,26 +58,60 @@ async fn a_schema_of_a_newer_binary_is_refused() {
     .await;
 }
 
-/// The binary before this one.
+/// The schema of the binary before this one.
 struct Previous;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Previous {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        Migrator::migrations().into_iter().take(1).collect()
+        Migrator::migrations().into_iter().take(2).collect()
     }
 }
 
+/// What the binary before this one writes: it knows no column that came later.
+fn older_statements(kid: &str) -> [String; 4] {
+    let key = "'ES256', 'access-token', 'prepared', 100, NULL, 100, '{}'";
+    [
+        "UPDATE revision SET keyring = keyring + 1 WHERE id = 1 AND keyring >= 0".to_owned(),
+        format!(
+            "INSERT INTO signing_key (kid, alg, purpose, state, since, until, created_at, public_jwk, sealed, \
+             kek_id, state_seal) SELECT '{kid}', {key}, hash, 'kek', hash FROM client_secret"
+        ),
+        "DELETE FROM client_grant".to_owned(),
+        format!("UPDATE signing_key SET state = 'revoked', sealed = NULL, since = 200 WHERE kid = '{kid}'"),
+    ]
+}
+
+const OLDER_FLEET: [&str; 3] = [
+    "INSERT INTO team (name) VALUES ('shop')",
+    "INSERT INTO client (client_id, team, auth_method, disabled) \
+     VALUES ('orders', 'shop', 'client_secret_basic', FALSE)",
+    "INSERT INTO client_secret (client_id, hash, created_at) VALUES ('orders', {hash}, 100)",
+];
+
 // S-113
 #[tokio::test]
-async fn an_older_schema_is_brought_up_to_date_with_its_keys() {
+async fn an_older_schema_is_brought_up_to_date_with_its_rows_and_its_binary_works_on() {
     on_each_database(async |database| {
-        let previous = Store::open::<Previous>(&database.url).await.expect("it opens");
-        previous.change_keys(0, &[KeyOp::Insert(prepared())], &[]).await.expect("applied");
-        previous.close().await.expect("it closes");
+        Store::open::<Previous>(&database.url).await.expect("it opens").close().await.expect("it closes");
+        let older = database.intruder().await;
+        let hash = if database.is_sqlite() { "zeroblob(32)" } else { "decode(repeat('00', 32), 'hex')" };
+        for sql in OLDER_FLEET {
+            older.execute(&sql.replace("{hash}", hash)).await.expect("as it was");
+        }
+        for sql in older_statements("before") {
+            older.execute(&sql).await.expect("as it was");
+        }
         let store = database.open().await;
-        assert_eq!(store.load_keys().await.expect("they load").keys.len(), 1);
-        assert_eq!(store.load_registry().await.expect("it loads").revision, 0);
+        for sql in older_statements("beside") {
+            older.execute(&sql).await.expect("as it was");
+        }
+        let keys = store.load_keys().await.expect("they load");
+        assert_eq!((keys.revision, keys.unreadable.len()), (2, 2), "no key of the test is one");
+        let clients = store.load_registry().await.expect("it loads").registry.clients;
+        assert_eq!((clients.len(), clients[0].secrets.len()), (1, 1));
+        let revisions = store.revisions().await.expect("they are there");
+        assert_eq!((revisions.keyring, revisions.revocations), (2, 0));
         let refused = Store::open::<Previous>(&database.url).await.expect_err("too new for it");
         assert!(matches!(refused, StoreError::SchemaTooNew { .. }), "{refused:?}");
     })

@@ -90,6 +90,29 @@ impl Rotation {
         .and_then(|taken| if taken == Taken::AlreadyRotated { Err(RotationError::Busy) } else { Ok(taken) })
     }
 
+    /// The same, if nobody has changed a key since this revision; else [`Taken::AlreadyRotated`].
+    ///
+    /// # Errors
+    /// As for [`rotate_now`](Self::rotate_now).
+    pub async fn rotate_from(&self, revision: u64, algs: &[Algorithm]) -> Result<Taken, RotationError> {
+        let taken = self
+            .take(&|opened, now| {
+                let mut steps = Vec::new();
+                for alg in algs.iter().filter(|_| opened.revision == revision) {
+                    steps.extend(opened.keyring.plan_rotation(
+                        *alg,
+                        &self.policy,
+                        &FleetView::default(),
+                        now,
+                    )?);
+                }
+                Ok(steps)
+            })
+            .await?;
+        // A rotation that is allowed has steps.
+        Ok(if taken == Taken::Nothing { Taken::AlreadyRotated } else { taken })
+    }
+
     /// Revokes a key; the prepared one takes over in the same transaction if it was active. Whoever else changes
     /// the keys at the same time, the key is dead when this answers.
     ///

@@ -1,0 +1,161 @@
+//! Many revocations at once, and not too many in all.
+
+use std::collections::HashSet;
+
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect,
+    Set,
+    sea_query::{Expr, OnConflict},
+};
+
+use crate::{
+    Revoked, StoreError,
+    entity::revocation::{ActiveModel, Column, Entity},
+    revocation_row::{self, SUBJECT, TOKEN},
+};
+
+/// Rows per statement: both databases bound the number of parameters.
+const CHUNK: usize = 1000;
+
+pub(crate) async fn insert(
+    transaction: &DatabaseTransaction,
+    revoked: &[Revoked],
+    now: i64,
+    until: i64,
+) -> Result<(), StoreError> {
+    upsert(transaction, &revocation_row::rows(revoked, now, until)).await
+}
+
+/// Of two revocations of one thing the later times hold: nothing is ever lifted.
+async fn upsert(transaction: &DatabaseTransaction, rows: &[ActiveModel]) -> Result<(), StoreError> {
+    let later = |column: &str| {
+        let (new, old) = (format!("excluded.{column}"), format!("revocation.{column}"));
+        Expr::cust(format!("CASE WHEN {new} > {old} THEN {new} ELSE {old} END"))
+    };
+    for chunk in rows.chunks(CHUNK) {
+        let latest = OnConflict::columns([Column::Kind, Column::Mark])
+            .value(Column::NotBefore, later("not_before"))
+            .value(Column::Until, later("until"))
+            .value(Column::Sub, Expr::cust("COALESCE(excluded.sub, revocation.sub)"))
+            .to_owned();
+        let insert = Entity::insert_many(chunk.iter().cloned()).on_conflict(latest);
+        insert.exec_without_returning(transaction).await?;
+    }
+    Ok(())
+}
+
+/// Single tokens of one subject.
+#[derive(Debug, Clone, FromQueryResult)]
+struct Tokens {
+    sub: Vec<u8>,
+    tokens: i64,
+    not_before: i64,
+    until: i64,
+}
+
+/// Brings the table within its bound, and answers whether that was possible. What has passed goes first, then single tokens
+/// give way to their subjects.
+pub(crate) async fn fit(transaction: &DatabaseTransaction, bound: u64, now: i64) -> Result<bool, StoreError> {
+    if Entity::find().count(transaction).await? <= bound {
+        return Ok(true);
+    }
+    Entity::delete_many().filter(Column::Until.lt(now)).exec(transaction).await?;
+    let rows = Entity::find().count(transaction).await?;
+    if rows <= bound {
+        return Ok(true);
+    }
+    let tokens = Entity::find()
+        .select_only()
+        .column(Column::Sub)
+        .column_as(Column::Mark.count(), "tokens")
+        .column_as(Column::NotBefore.max(), "not_before")
+        .column_as(Column::Until.max(), "until")
+        .filter(Column::Kind.eq(TOKEN))
+        .filter(Column::Sub.is_not_null())
+        .group_by(Column::Sub);
+    let tokens = tokens.into_model::<Tokens>().all(transaction).await?;
+    let revoked = Entity::find().select_only().column(Column::Mark).filter(Column::Kind.eq(SUBJECT));
+    let revoked: HashSet<Vec<u8>> = revoked.into_tuple().all(transaction).await?.into_iter().collect();
+    let Some(subjects) = give_way(tokens, &revoked, rows - bound) else {
+        return Ok(false);
+    };
+    for chunk in subjects.chunks(CHUNK) {
+        let rows: Vec<ActiveModel> = chunk.iter().map(of_subject).collect();
+        upsert(transaction, &rows).await?;
+        let gone = chunk.iter().map(|tokens| tokens.sub.clone());
+        let gone = Entity::delete_many().filter(Column::Kind.eq(TOKEN)).filter(Column::Sub.is_in(gone));
+        gone.exec(transaction).await?;
+    }
+    Ok(true)
+}
+
+/// Means each of these tokens: none was issued after its revocation.
+fn of_subject(tokens: &Tokens) -> ActiveModel {
+    ActiveModel {
+        kind: Set(SUBJECT.to_owned()),
+        mark: Set(tokens.sub.clone()),
+        sub: Set(None),
+        not_before: Set(tokens.not_before + 1),
+        until: Set(tokens.until),
+    }
+}
+
+/// The subjects whose tokens give way so that there are so many rows less: those with most tokens first, as few as will do.
+/// One row for the subject takes the place of its tokens, if it is not `revoked` already. `None` if all together are not
+/// enough.
+fn give_way(mut tokens: Vec<Tokens>, revoked: &HashSet<Vec<u8>>, excess: u64) -> Option<Vec<Tokens>> {
+    let gain = |tokens: &Tokens| tokens.tokens - i64::from(!revoked.contains(&tokens.sub));
+    tokens.sort_by(|one, other| gain(other).cmp(&gain(one)).then_with(|| one.sub.cmp(&other.sub)));
+    let mut freed = 0;
+    let enough = tokens.iter().position(|tokens| {
+        freed += u64::try_from(gain(tokens)).unwrap_or(0);
+        freed >= excess
+    })?;
+    tokens.truncate(enough + 1);
+    Some(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(counts: &[i64], revoked: &[u8], excess: u64, expected: Option<&[u8]>) {
+        let revoked = revoked.iter().map(|&sub| vec![sub]).collect();
+        let tokens = (0..).zip(counts).map(|(sub, &tokens)| Tokens {
+            sub: vec![sub],
+            tokens,
+            not_before: 1,
+            until: 2,
+        });
+        let subjects = give_way(tokens.collect(), &revoked, excess);
+        let subjects =
+            subjects.map(|subjects| subjects.iter().map(|tokens| tokens.sub[0]).collect::<Vec<_>>());
+        assert_eq!(subjects.as_deref(), expected, "{counts:?} {excess}");
+    }
+
+    // S-85
+    #[test]
+    fn the_subject_with_most_tokens_gives_way_first_and_no_more_than_need_be() {
+        check(&[3, 9, 5], &[], 1, Some(&[1]));
+        check(&[3, 9, 5], &[], 8, Some(&[1]));
+        check(&[3, 9, 5], &[], 9, Some(&[1, 2]));
+        check(&[3, 9, 5], &[], 14, Some(&[1, 2, 0]));
+        check(&[4, 4], &[], 3, Some(&[0]));
+    }
+
+    // S-85
+    #[test]
+    fn a_subject_that_is_revoked_already_needs_no_row_more() {
+        check(&[3, 3, 1], &[1], 3, Some(&[1]));
+        check(&[1, 1], &[1], 1, Some(&[1]));
+        check(&[1, 1], &[1], 2, None);
+    }
+
+    // S-85
+    #[test]
+    fn what_does_not_fit_does_not_fit() {
+        check(&[3, 9, 5], &[], 15, None);
+        check(&[1, 1, 1], &[], 1, None);
+        check(&[], &[], 1, None);
+    }
+}

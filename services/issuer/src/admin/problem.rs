@@ -1,0 +1,111 @@
+//! How the admin API refuses: always an object with `error`, a stable code, and `detail`, for people.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use claviger_keyring::StepRefused;
+use claviger_store::StoreError;
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, RETRY_AFTER},
+};
+use serde_json::{Map, Value};
+
+use crate::keys::RotationError;
+
+/// A refusal.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    members: Map<String, Value>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, error: &str, detail: impl Into<String>) -> Self {
+        let mut members = Map::new();
+        members.insert("error".to_owned(), error.into());
+        members.insert("detail".to_owned(), Value::String(detail.into()));
+        Self { status, members }
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+    }
+
+    pub(super) fn conflict(error: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, error, detail)
+    }
+
+    /// What went wrong stands in the log.
+    pub(super) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the log says why")
+    }
+
+    /// The same with something else to know.
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::FeedFull => Self::conflict("feed_full", error.to_string()),
+            error if error.is_transient() => {
+                tracing::warn!(%error, "an operator's request failed");
+                let detail = "the database does not answer";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", detail)
+            }
+            error => {
+                tracing::error!(%error, "an operator's request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<RotationError> for Problem {
+    fn from(error: RotationError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RotationError::Store(error) => error.into(),
+            RotationError::Refused(StepRefused::UnknownKey(_)) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_key", detail)
+            }
+            RotationError::Refused(StepRefused::TooEarly { alg, earliest }) => {
+                Self::conflict("too_early", detail)
+                    .with("alg", alg.as_str())
+                    .with("earliest", earliest.as_secs())
+            }
+            RotationError::Refused(StepRefused::ReplicaBehind { replica, .. }) => {
+                Self::conflict("replica_behind", detail).with("replica", replica)
+            }
+            RotationError::Refused(_) => Self::conflict("refused", detail),
+            RotationError::VerifyOnly(_) => Self::conflict("verify_only", detail),
+            RotationError::Busy => Self::conflict("changed", detail),
+            error => {
+                tracing::error!(%error, "an operator's request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(Value::Object(self.members))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// An answer that no cache may keep.
+pub(super) fn done(value: Value) -> Response {
+    ([(CACHE_CONTROL, "no-store")], Json(value)).into_response()
+}
