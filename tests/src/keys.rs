@@ -21,14 +21,14 @@ impl IssuerHome {
     /// # Errors
     /// If they cannot be listed.
     pub async fn keys(&self) -> anyhow::Result<Vec<ListedKey>> {
-        let ran = self.run(&["keys", "list", "--json"]).await?;
+        let ran = self.run(&["keys", "list"]).await?;
         ensure!(ran.succeeded, "keys cannot be listed: {}", ran.err);
-        let listed: serde_json::Value = serde_json::from_str(&ran.out)?;
-        let text = |key: &serde_json::Value, name: &str| key[name].as_str().unwrap_or_default().to_owned();
-        let keys = listed["keys"].as_array().context("keys")?.iter();
-        Ok(keys
-            .map(|key| ListedKey { kid: text(key, "kid"), alg: text(key, "alg"), state: text(key, "state") })
-            .collect())
+        let key = |line: &str| {
+            let mut words = line.split_whitespace().map(str::to_owned);
+            let (kid, alg, state) = (words.next()?, words.next()?, words.next()?);
+            ["RS256", "ES256"].contains(&alg.as_str()).then_some(ListedKey { kid, alg, state })
+        };
+        Ok(ran.out.lines().filter_map(key).collect())
     }
 
     /// The kid of the one key of an algorithm in a state.

@@ -4,8 +4,10 @@
 //! starts them.
 
 mod bench;
+mod chaos;
 mod ci;
 mod coverage;
+mod drill;
 mod fuzz;
 mod mutants;
 mod run;
@@ -70,6 +72,23 @@ enum Command {
         /// Of the rows of `verifier`, only those whose name contains this.
         #[arg(requires = "filter")]
         row: Option<String>,
+    },
+    /// Let everything go wrong that can, with three replicas, a database and services under load, and see what holds.
+    Chaos {
+        /// Only these scenarios: F1, F2, ...; a wrong name lists them.
+        scenarios: Vec<String>,
+        /// The same seed draws the same faults; by default a new one is drawn and printed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// More rounds, longer faults, more services.
+        #[arg(long)]
+        long: bool,
+    },
+    /// Exercise the runbook for stolen keys, and print how long each step took.
+    Drill {
+        /// One issuer process on SQLite, not three on PostgreSQL.
+        #[arg(long)]
+        single: bool,
     },
     /// Run the fuzz targets, or one of them, one after the other.
     Fuzz {
@@ -136,6 +155,8 @@ fn main() -> anyhow::Result<()> {
             arguments.extend(alg.iter().flat_map(|alg| ["--alg", alg]));
             claviger(&issuer, &arguments)
         }
+        Command::Chaos { scenarios, seed, long } => chaos::run(&scenarios, seed, long),
+        Command::Drill { single } => drill::run(single),
         Command::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Command::Mutants { sample, seed, package } => mutants::run(sample, seed, package.as_deref()),
         Command::Bench { runs, filter, row } => bench::run(runs, filter.as_deref(), row.as_deref()),
