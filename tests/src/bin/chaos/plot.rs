@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use plotters::prelude::{ChartBuilder, IntoDrawingArea, LineSeries, Palette, Palette99, SVGBackend, WHITE};
+use plotters::prelude::{
+    ChartBuilder, Color, IntoDrawingArea, LineSeries, Palette, Palette99, SVGBackend, WHITE,
+};
 
 /// A line of a plot: its name, and its points.
 pub(crate) type Line = (String, Vec<(f64, f64)>);
