@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod audit;
 mod audit_chain;
 mod audit_log;
@@ -58,14 +59,17 @@ mod revocation_table;
 mod secret;
 mod sqlite;
 mod store;
+mod verifiers;
+mod waiting;
 
 pub use audit::{Act, AuditRecord, AuditVerdict, Checkpoint};
 pub use error::StoreError;
 pub use failpoint::failpoint;
-pub use fleet::{Heartbeat, MAX_INSTANCES, MAX_VERIFIERS, Replica, SeenVerifier, SeenVerifiers};
+pub use fleet::{Heartbeat, Replica};
 pub use keys::{KeyOp, KeySnapshot, NewKey, StoredKey, UnreadableKey};
 pub use lock::ServingLock;
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
 pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationSnapshot, Revoked};
 pub use secret::{SecretHash, StoredSecret};
 pub use store::{Outcome, Revisions, Store};
+pub use verifiers::{MAX_INSTANCES, MAX_VERIFIERS, SeenVerifier, SeenVerifiers};

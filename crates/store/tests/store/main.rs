@@ -5,6 +5,7 @@ mod damage;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod fixture;
+mod fleet;
 mod key_changes;
 mod key_states;
 mod opening;

@@ -14,8 +14,6 @@ mod problem;
 mod request_id;
 mod revocations;
 mod scopes;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -89,6 +87,11 @@ static ENDPOINTS: [Endpoint; 6] = [
         handler: |method| on(method, audit::list),
     },
 ];
+
+/// The table of the admin API: method, path and the scope that it takes.
+pub fn endpoints() -> impl Iterator<Item = (&'static Method, &'static str, StaticScope)> {
+    ENDPOINTS.iter().map(|Endpoint { method, path, scope, .. }| (method, *path, *scope))
+}
 
 /// All routes of the operators' listener.
 pub(crate) fn router(issuance: Arc<Issuance>, store: Store, vault: Arc<Vault>) -> Router {
