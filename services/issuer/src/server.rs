@@ -11,6 +11,7 @@ use migrations::Migrator;
 use tokio::{net::TcpListener, sync::Notify, time::timeout};
 
 use crate::{
+    actor::Actor,
     admin,
     clock::wall_clock,
     config::Config,
@@ -110,7 +111,8 @@ impl AuthorizationServer {
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
         let vault = Arc::new(Vault::new(config.issuer.clone(), kek));
-        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
+        let actor = Actor::replica(&std::process::id().to_string());
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, actor);
 
         let io = |what: &str| {
             let what = what.to_owned();

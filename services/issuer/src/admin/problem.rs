@@ -71,20 +71,18 @@ impl From<RotationError> for Problem {
         let detail = error.to_string();
         match error {
             RotationError::Store(error) => error.into(),
-            RotationError::Refused(StepRefused::UnknownKey(_)) => {
-                Self::new(StatusCode::NOT_FOUND, "unknown_key", detail)
-            }
-            RotationError::Refused(StepRefused::TooEarly { alg, earliest }) => {
-                Self::conflict("too_early", detail)
+            RotationError::Refused(refusal) => match refusal.reason {
+                StepRefused::UnknownKey(_) => Self::new(StatusCode::NOT_FOUND, "unknown_key", detail),
+                StepRefused::TooEarly { alg, earliest } => Self::conflict("too_early", detail)
                     .with("alg", alg.as_str())
-                    .with("earliest", earliest.as_secs())
-            }
-            RotationError::Refused(StepRefused::ReplicaBehind { replica, .. }) => {
-                Self::conflict("replica_behind", detail).with("replica", replica)
-            }
-            RotationError::Refused(_) => Self::conflict("refused", detail),
+                    .with("earliest", earliest.as_secs()),
+                StepRefused::ReplicaBehind { replica, .. } => {
+                    Self::conflict("replica_behind", detail).with("replica", replica)
+                }
+                _ => Self::conflict("refused", detail),
+            },
             RotationError::VerifyOnly(_) => Self::conflict("verify_only", detail),
-            RotationError::Busy => Self::conflict("changed", detail),
+            RotationError::Busy | RotationError::Changed { .. } => Self::conflict("changed", detail),
             error => {
                 tracing::error!(%error, "an operator's request failed");
                 Self::internal()
