@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context, ensure};
 
-use crate::{Database, IssuerHome, Process, Service, TokenQuestion, client};
+use crate::{Database, IssuerHome, Replica, Service, TokenQuestion, client, ready};
 
 /// The audience of `orders`.
 pub const ORDERS: &str = "https://orders.fleet.test";
@@ -57,8 +57,8 @@ access."https://ledger.fleet.test" = ["ledger:read", "ledger:post"]
 pub struct Fleet {
     /// The issuer's data directory.
     pub home: IssuerHome,
-    /// The issuer's process; `None` while it is stopped.
-    pub issuer: Option<Process>,
+    /// The issuer's processes; none while it is stopped.
+    pub issuers: Vec<Replica>,
     /// The service of team shop.
     pub orders: Service,
     /// The service of team books.
@@ -66,6 +66,7 @@ pub struct Fleet {
     /// A client for requests.
     pub http: reqwest::Client,
     secrets: HashMap<String, String>,
+    database: Database,
 }
 
 impl Fleet {
@@ -76,7 +77,7 @@ impl Fleet {
     pub async fn start(database: &Database, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let home = IssuerHome::init(database, settings).await?;
         let secrets: HashMap<_, _> = home.apply(FLEET).await?.into_iter().collect();
-        let issuer = home.serve().await?;
+        let issuers = start_replicas(&home, database).await?;
         let orders_secret = secrets.get("orders").context("orders has a secret")?;
         let ledger = [("--issuer", home.url()), ("--audience", LEDGER)];
         let ledger = Service::start("ledger", &ledger, &home.path().join("ledger")).await?;
@@ -90,7 +91,23 @@ impl Fleet {
         let orders = Service::start("orders", &orders, &home.path().join("orders")).await?;
         orders.ready().await?;
         ledger.ready().await?;
-        Ok(Self { home, issuer: Some(issuer), orders, ledger, http: client(), secrets })
+        let database = database.clone();
+        Ok(Self { home, issuers, orders, ledger, http: client(), secrets, database })
+    }
+
+    /// One more replica, with more in its environment. It need not become ready.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub async fn add_replica(&mut self, environment: &[(&str, &str)]) -> anyhow::Result<&Replica> {
+        self.issuers.push(Replica::start(&self.home, &self.database, environment).await?);
+        self.issuers.last().context("it was pushed just now")
+    }
+
+    /// Where the issuer keeps what it knows.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// A client's secret; empty if there is no such client.
@@ -117,10 +134,10 @@ impl Fleet {
     /// # Errors
     /// If the system refuses.
     pub async fn stop_issuer(&mut self) -> anyhow::Result<()> {
-        match self.issuer.take() {
-            Some(process) => process.kill().await,
-            None => Ok(()),
+        for replica in self.issuers.drain(..) {
+            replica.kill(&self.home).await?;
         }
+        Ok(())
     }
 
     /// Starts the issuer again.
@@ -128,7 +145,18 @@ impl Fleet {
     /// # Errors
     /// If it does not become ready.
     pub async fn start_issuer(&mut self) -> anyhow::Result<()> {
-        self.issuer = Some(self.home.serve().await?);
+        self.issuers = start_replicas(&self.home, &self.database).await?;
         Ok(())
     }
+}
+
+async fn start_replicas(home: &IssuerHome, database: &Database) -> anyhow::Result<Vec<Replica>> {
+    let mut replicas = Vec::new();
+    for _ in 0..database.replicas() {
+        replicas.push(Replica::start(home, database, &[]).await?);
+    }
+    for replica in &replicas {
+        ready(&replica.process).await?;
+    }
+    Ok(replicas)
 }

@@ -7,15 +7,63 @@ use anyhow::{Context, ensure};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{Process, Reply, binary, client, free_port, run, until};
+use crate::{
+    Process, Reply, binary, client, free_port,
+    gate::{Address, Gate},
+    postgres::Postgres,
+    run, until,
+};
 
 /// Where an issuer keeps what it knows.
 #[derive(Debug, Clone)]
 pub enum Database {
     /// A file in its data directory.
     Sqlite,
-    /// A database of this URL.
+    /// This file.
+    SqliteAt(PathBuf),
+    /// A database of this URL, for one process.
     Postgres(String),
+    /// A database of this URL, for several processes behind a [`Gate`].
+    Replicated(String),
+}
+
+impl Database {
+    /// What `CLAVIGER_E2E_DATABASE` asks for (`sqlite`, `postgres` or `replicated`), for stories that are the same on each.
+    ///
+    /// # Panics
+    /// If it asks for PostgreSQL and there is none, or for something else.
+    #[must_use]
+    pub fn of_run() -> Self {
+        let asked = std::env::var("CLAVIGER_E2E_DATABASE").unwrap_or_else(|_| "sqlite".to_owned());
+        let database = || {
+            let server = Postgres::shared().expect("PostgreSQL was asked for");
+            server.create_database().expect("the server makes databases")
+        };
+        match asked.as_str() {
+            "sqlite" => Self::Sqlite,
+            "postgres" => Self::Postgres(database()),
+            "replicated" => Self::Replicated(database()),
+            other => panic!("CLAVIGER_E2E_DATABASE is `{other}`, none of sqlite, postgres, replicated"),
+        }
+    }
+
+    /// The same for stories of a single process.
+    ///
+    /// # Panics
+    /// As [`Database::of_run`].
+    #[must_use]
+    pub fn of_run_for_one() -> Self {
+        match Self::of_run() {
+            Self::Replicated(url) => Self::Postgres(url),
+            other => other,
+        }
+    }
+
+    /// How many processes serve it.
+    #[must_use]
+    pub fn replicas(&self) -> usize {
+        if matches!(self, Self::Replicated(_)) { 3 } else { 1 }
+    }
 }
 
 /// The data directory of an issuer, and the settings it runs with.
@@ -24,6 +72,8 @@ pub struct IssuerHome {
     directory: TempDir,
     url: String,
     environment: Vec<(String, String)>,
+    /// What stands at the issuer's URL, before its replicas.
+    gate: Option<Gate>,
 }
 
 /// A command that has run to its end.
@@ -58,16 +108,22 @@ impl IssuerHome {
     /// If `init` fails.
     pub async fn init(database: &Database, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let address = format!("127.0.0.1:{}", free_port()?);
+        let replicated = matches!(database, Database::Replicated(_));
+        let gate = replicated.then(|| Gate::open(&[], true)).transpose()?;
+        let address = match &gate {
+            Some(gate) => gate.address().to_string(),
+            None => format!("127.0.0.1:{}", free_port()?),
+        };
         let url = format!("http://{address}");
         let settings = settings.iter().map(|(name, value)| (format!("CLAVIGER_{name}"), (*value).to_owned()));
-        let home = Self { directory, url, environment: settings.collect() };
+        let home = Self { directory, url, environment: settings.collect(), gate };
         let database = match database {
-            Database::Sqlite => "sqlite://claviger.db",
-            Database::Postgres(url) => url,
+            Database::Sqlite => "sqlite://claviger.db".to_owned(),
+            Database::SqliteAt(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) | Database::Replicated(url) => url.clone(),
         };
         let ran =
-            home.run(&["init", "--issuer", &home.url, "--listen", &address, "--database", database]).await?;
+            home.run(&["init", "--issuer", &home.url, "--listen", &address, "--database", &database]).await?;
         ensure!(ran.succeeded, "init failed: {}", ran.err);
         Ok(home)
     }
@@ -111,16 +167,19 @@ impl IssuerHome {
         Ok(Ran { succeeded: output.status.success(), out: text(output.stdout), err: text(output.stderr) })
     }
 
+    /// What stands before the replicas of a replicated issuer.
+    #[must_use]
+    pub fn gate(&self) -> Option<&Gate> {
+        self.gate.as_ref()
+    }
+
     /// Starts serving and waits until tokens can be had.
     ///
     /// # Errors
     /// If the server does not become ready.
     pub async fn serve(&self) -> anyhow::Result<Process> {
         let process = self.listen(&[]).await?;
-        let url = format!("{}/readyz", self.url);
-        let http = client();
-        let ready = || async { Reply::of(http.get(&url)).await.ok().filter(|reply| reply.status == 200) };
-        until("the issuer is ready", Duration::from_secs(30), ready).await.with_context(|| process.log())?;
+        ready(&process).await?;
         Ok(process)
     }
 
@@ -130,9 +189,16 @@ impl IssuerHome {
     /// If it does not come up.
     pub async fn listen(&self, environment: &[(&str, &str)]) -> anyhow::Result<Process> {
         let mut command = self.command(&["serve"])?;
+        command.env("CLAVIGER_ADMIN_LISTEN", "127.0.0.1:0");
+        if self.gate.is_some() {
+            command.env("CLAVIGER_LISTEN", "127.0.0.1:0");
+        }
         command.envs(environment.iter().copied());
         let mut process = Process::spawn(command, &self.log_path())?;
-        process.address().await?;
+        let address = process.address().await?;
+        if let Some(gate) = &self.gate {
+            gate.admit(Address::http(&address)?);
+        }
         Ok(process)
     }
 
@@ -167,4 +233,15 @@ impl IssuerHome {
         let request = http.post(format!("{}/oauth2/token", self.url));
         Reply::of(request.basic_auth(question.client_id, Some(question.secret)).form(&form)).await
     }
+}
+
+/// Waits until tokens can be had of a process.
+///
+/// # Errors
+/// If it does not become ready; its log is part of the message.
+pub async fn ready(process: &Process) -> anyhow::Result<()> {
+    let (http, url) = (client(), format!("{}/readyz", process.url()));
+    let ready = || async { Reply::of(http.get(&url)).await.ok().filter(|reply| reply.status == 200) };
+    until("it is ready", Duration::from_secs(45), ready).await.with_context(|| process.log())?;
+    Ok(())
 }

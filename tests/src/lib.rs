@@ -3,22 +3,33 @@
 //! - [`IssuerHome`]: a data directory; it runs `claviger` commands and serves.
 //! - [`Service`]: a running `orders` or `ledger`.
 //! - [`Fleet`]: an issuer and both services, with the clients of [`FLEET`].
+//! - [`gate`]: a network with faults, and what platforms put before replicas.
+//! - [`Replica`]: one process of an issuer, with its own way to the database.
+//! - [`Load`]: callers of an issuer and its services, who keep an [`account`] of every answer.
 //! - [`Process`]: a child that is ended when its owner goes.
 //! - [`Wire`]: a bare connection, for load.
 //! - [`postgres`]: a PostgreSQL server of the harness's own.
 //! - [`until`]: waiting for a condition, with an end.
 
+pub mod account;
 mod fleet;
+pub mod gate;
 mod http;
 mod issuer;
+mod keys;
+mod load;
 pub mod postgres;
 mod process;
+mod replica;
 mod service;
 mod wire;
 
 pub use fleet::{FLEET, Fleet, LEDGER, ORDERS};
 pub use http::{Reply, client, until};
-pub use issuer::{Database, IssuerHome, Ran, TokenQuestion};
+pub use issuer::{Database, IssuerHome, Ran, TokenQuestion, ready};
+pub use keys::{ListedKey, published};
+pub use load::{Load, Loading, token_request};
 pub use process::{Process, binary, free_port, run};
+pub use replica::Replica;
 pub use service::Service;
 pub use wire::{Wire, get_request};

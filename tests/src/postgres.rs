@@ -9,15 +9,15 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::{
         fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::{self, Child, Command, Stdio},
+    process::{self, Child, ChildStdout, Command, Stdio},
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -28,7 +28,14 @@ pub struct Postgres {
     /// Of the database that every server has.
     url: String,
     bin: PathBuf,
-    watcher: Option<Child>,
+    watcher: Option<Mutex<Watcher>>,
+}
+
+/// The shell, and what it says.
+#[derive(Debug)]
+struct Watcher {
+    shell: Child,
+    said: BufReader<ChildStdout>,
 }
 
 impl Postgres {
@@ -77,18 +84,38 @@ impl Postgres {
             chown(directory.path(), Some(user), Some(group))?;
             command.uid(user).gid(group);
         }
-        let mut watcher = command.spawn()?;
+        let mut shell = command.spawn()?;
         let directory = directory.keep();
-        let mut said = String::new();
-        let mut stdout = BufReader::new(watcher.stdout.take().ok_or_else(|| io::Error::other("no output"))?);
-        stdout.read_line(&mut said)?;
-        if said != "ready\n" {
-            stdout.read_to_string(&mut said)?;
-            watcher.wait()?;
-            return Err(io::Error::other(said));
-        }
+        let said = shell.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
+        let mut watcher = Watcher { shell, said: BufReader::new(said) };
+        watcher.hear("ready\n")?;
         let socket = directory.to_string_lossy().replace('/', "%2F");
-        Ok(Self { url: format!("postgres://claviger@{socket}/postgres"), bin, watcher: Some(watcher) })
+        let url = format!("postgres://claviger@{socket}/postgres");
+        Ok(Self { url, bin, watcher: Some(Mutex::new(watcher)) })
+    }
+
+    /// Stops the server at once, as a power cut would; what it has acknowledged it still has when it starts again.
+    ///
+    /// # Errors
+    /// It is not ours, or the shell has ended.
+    pub fn stop(&self) -> io::Result<()> {
+        self.order("stop")
+    }
+
+    /// Starts the stopped server again, on the same data and the same socket.
+    ///
+    /// # Errors
+    /// It does not start; the error holds what it says.
+    pub fn start_again(&self) -> io::Result<()> {
+        self.order("start")
+    }
+
+    fn order(&self, word: &str) -> io::Result<()> {
+        let watcher = self.watcher.as_ref().ok_or_else(|| io::Error::other("the server is not ours"))?;
+        let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = watcher.shell.stdin.as_ref().ok_or_else(|| io::Error::other("no input"))?;
+        writeln!(orders, "{word}")?;
+        watcher.hear("done\n")
     }
 
     /// Makes an empty database and answers its URL.
@@ -98,13 +125,22 @@ impl Postgres {
     pub fn create_database(&self) -> io::Result<String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("claviger_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        self.query(&self.url, &format!("DROP DATABASE IF EXISTS {name}"))?;
+        self.query(&self.url, &format!("CREATE DATABASE {name}"))?;
+        Ok(with_database(&self.url, &name))
+    }
+
+    /// What a statement answers in the database of this URL, one row on each line.
+    ///
+    /// # Errors
+    /// The server refuses; the error holds what it says.
+    pub fn query(&self, database: &str, sql: &str) -> io::Result<String> {
         let output = Command::new(self.bin.join("psql"))
-            .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", &self.url])
-            .args(["--command", &format!("DROP DATABASE IF EXISTS {name}")])
-            .args(["--command", &format!("CREATE DATABASE {name}")])
+            .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"])
+            .args(["--dbname", database, "--command", sql])
             .output()?;
         if output.status.success() {
-            Ok(with_database(&self.url, &name))
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         } else {
             Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
         }
@@ -113,22 +149,45 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Some(mut watcher) = self.watcher.take() {
-            drop(watcher.stdin.take());
+        if let Some(watcher) = self.watcher.take() {
+            let mut shell = watcher.into_inner().unwrap_or_else(PoisonError::into_inner).shell;
+            drop(shell.stdin.take());
             // Nothing can be done about a watcher that fails now.
-            let _ = watcher.wait();
+            let _ = shell.wait();
         }
+    }
+}
+
+impl Watcher {
+    /// Reads the one line that means success; anything else is the log of what went wrong, and the shell's last word.
+    fn hear(&mut self, word: &str) -> io::Result<()> {
+        let mut said = String::new();
+        self.said.read_line(&mut said)?;
+        if said == word {
+            return Ok(());
+        }
+        self.said.read_to_string(&mut said)?;
+        self.shell.wait()?;
+        Err(io::Error::other(said))
     }
 }
 
 /// Without `fsync`, for speed: a test kills processes, not machines. `synchronous_commit` stays on, as the issuer demands.
 const WATCH: &str = r#"
 dir=$1 bin=$2
+start() {
+    "$bin/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/log" \
+        -o "-F -c listen_addresses= -c full_page_writes=off -c max_connections=200 -k '$dir'" start >>"$dir/log" 2>&1
+}
+stop() {
+    "$bin/pg_ctl" -D "$dir/data" -m immediate stop >>"$dir/log" 2>&1
+}
 "$bin/initdb" -D "$dir/data" -U claviger --auth=trust --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1 &&
-"$bin/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/log" \
-    -o "-F -c listen_addresses= -c full_page_writes=off -c max_connections=200 -k '$dir'" start >>"$dir/log" 2>&1 &&
-echo ready && cat >/dev/null || cat "$dir/log"
-"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
+start && echo ready &&
+while read -r order; do
+    "$order" && echo done || { cat "$dir/log"; break; }
+done || cat "$dir/log"
+stop
 rm -rf "$dir"
 "#;
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -23,6 +24,7 @@ pub struct Process {
     child: Child,
     out: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
+    url: String,
 }
 
 impl Process {
@@ -35,7 +37,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
         let out = child.stdout.take().context("standard output is piped")?;
-        Ok(Self { child, out: BufReader::new(out).lines(), log: log.to_owned() })
+        Ok(Self { child, out: BufReader::new(out).lines(), log: log.to_owned(), url: String::new() })
     }
 
     /// Waits for the line in which a server tells its address, and answers the address.
@@ -43,9 +45,28 @@ impl Process {
     /// # Errors
     /// If the process ends first, or takes too long; its log is part of the message.
     pub async fn address(&mut self) -> anyhow::Result<String> {
+        self.url = self.told("listening on ").await?;
+        Ok(self.url.clone())
+    }
+
+    /// The address that it has told; empty before.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits for the line in which an issuer tells the address of its admin listener, which comes after its own.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn admin_address(&mut self) -> anyhow::Result<String> {
+        self.told("admin on ").await
+    }
+
+    async fn told(&mut self, what: &str) -> anyhow::Result<String> {
         let line = timeout(PATIENCE, self.out.next_line()).await;
         let address = line.ok().and_then(Result::ok).flatten().and_then(|line| {
-            let address = line.strip_prefix("listening on ")?.split(' ').next()?;
+            let address = line.strip_prefix(what)?.split(' ').next()?;
             Some(address.to_owned())
         });
         address.with_context(|| format!("the server did not come up; its log:\n{}", self.log()))
@@ -87,9 +108,37 @@ impl Process {
     /// # Errors
     /// If it has ended already.
     pub fn terminate(&self) -> anyhow::Result<()> {
-        let id = self.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        let id = id.context("the process has ended")?;
-        Ok(rustix::process::kill_process(id, rustix::process::Signal::TERM)?)
+        self.signal(Signal::TERM)
+    }
+
+    /// Asks the process to stop and waits until it has.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.terminate()?;
+        self.ended().await.map(drop)
+    }
+
+    /// Holds the process up, as a machine does that has too much to do, until [`Process::thaw`].
+    ///
+    /// # Errors
+    /// If it has ended already.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen process go on.
+    ///
+    /// # Errors
+    /// If it has ended already.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = self.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Ok(kill_process(id.context("the process has ended")?, signal)?)
     }
 
     /// Waits until the process has ended by itself.

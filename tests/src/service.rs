@@ -1,16 +1,14 @@
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
-use anyhow::Context;
 use tokio::process::Command;
 
-use crate::{Process, Reply, binary, client, until};
+use crate::{Process, Reply, binary, ready};
 
 /// A running resource service.
 #[derive(Debug)]
 pub struct Service {
     /// The process.
     pub process: Process,
-    url: String,
 }
 
 impl Service {
@@ -19,9 +17,23 @@ impl Service {
     /// # Errors
     /// If it does not come up. It need not be ready: the issuer may be away.
     pub async fn start(name: &str, arguments: &[(&str, &str)], state_dir: &Path) -> anyhow::Result<Self> {
+        Self::start_in(&[], name, arguments, state_dir).await
+    }
+
+    /// The same, with more in its environment.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub async fn start_in(
+        environment: &[(&str, &str)],
+        name: &str,
+        arguments: &[(&str, &str)],
+        state_dir: &Path,
+    ) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(state_dir).await?;
         let mut command = Command::new(binary(name)?);
         command.args(["--listen", "127.0.0.1:0", "--state-dir"]).arg(state_dir);
+        command.envs(environment.iter().copied());
         for (flag, value) in arguments {
             match *flag {
                 // A secret on a command line can be read by every user of the machine.
@@ -30,14 +42,14 @@ impl Service {
             };
         }
         let mut process = Process::spawn(command, &state_dir.join(format!("{name}.log")))?;
-        let url = process.address().await?;
-        Ok(Self { process, url })
+        process.address().await?;
+        Ok(Self { process })
     }
 
     /// The base URL.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        self.process.url()
     }
 
     /// Waits until it is ready to check tokens.
@@ -45,11 +57,7 @@ impl Service {
     /// # Errors
     /// If it does not become ready.
     pub async fn ready(&self) -> anyhow::Result<()> {
-        let url = format!("{}/readyz", self.url);
-        let http = client();
-        let ready = || async { Reply::of(http.get(&url)).await.ok().filter(|reply| reply.status == 200) };
-        let ready = until("the service is ready", Duration::from_secs(45), ready).await;
-        ready.map(|_| ()).with_context(|| self.process.log())
+        ready(&self.process).await
     }
 
     /// Asks for a path with a bearer token.
@@ -57,8 +65,10 @@ impl Service {
     /// # Errors
     /// If there is no answer.
     pub async fn get(&self, http: &reqwest::Client, path: &str, token: &str) -> anyhow::Result<Reply> {
-        Reply::of(http.get(format!("{}{path}", self.url)).header("authorization", format!("Bearer {token}")))
-            .await
+        Reply::of(
+            http.get(format!("{}{path}", self.url())).header("authorization", format!("Bearer {token}")),
+        )
+        .await
     }
 
     /// Posts JSON to a path with a bearer token.
@@ -72,6 +82,6 @@ impl Service {
         token: &str,
         body: &serde_json::Value,
     ) -> anyhow::Result<Reply> {
-        Reply::of(http.post(format!("{}{path}", self.url)).bearer_auth(token).json(body)).await
+        Reply::of(http.post(format!("{}{path}", self.url())).bearer_auth(token).json(body)).await
     }
 }

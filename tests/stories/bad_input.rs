@@ -3,7 +3,7 @@ use e2e::{Database, FLEET, IssuerHome};
 // S-112 S-48
 #[tokio::test]
 async fn every_mistake_of_a_configuration_is_told_at_once_and_nothing_listens() -> anyhow::Result<()> {
-    let home = IssuerHome::init(&Database::Sqlite, &[]).await?;
+    let home = IssuerHome::init(&Database::of_run(), &[]).await?;
     let path = home.path().join("claviger.toml");
     let text = tokio::fs::read_to_string(&path).await?;
     let broken = text
@@ -48,7 +48,7 @@ async fn an_issuer_with_a_bad_setting_does_not_start_and_says_why() -> anyhow::R
         ("no connections", "SERVER_CONNECTIONS", "x", "CLAVIGER_SERVER_CONNECTIONS"),
     ];
     for (name, variable, value, said) in rows {
-        let home = IssuerHome::init(&Database::Sqlite, &[]).await?;
+        let home = IssuerHome::init(&Database::of_run(), &[]).await?;
         let mut command = home.command(&["serve"])?;
         command.env(format!("CLAVIGER_{variable}"), value);
         let output = e2e::run(command).await?;
@@ -62,7 +62,7 @@ async fn an_issuer_with_a_bad_setting_does_not_start_and_says_why() -> anyhow::R
 
 #[tokio::test]
 async fn a_bad_fleet_file_changes_nothing_and_a_good_one_is_idempotent() -> anyhow::Result<()> {
-    let home = IssuerHome::init(&Database::Sqlite, &[]).await?;
+    let home = IssuerHome::init(&Database::of_run(), &[]).await?;
     let path = home.path().join("fleet.toml");
     let path_text = path.to_string_lossy().into_owned();
     let apply = async |text: &str, more: &[&str]| {
@@ -102,7 +102,7 @@ async fn a_bad_fleet_file_changes_nothing_and_a_good_one_is_idempotent() -> anyh
 
 #[tokio::test]
 async fn a_command_without_a_data_directory_says_what_to_do() -> anyhow::Result<()> {
-    let home = IssuerHome::init(&Database::Sqlite, &[]).await?;
+    let home = IssuerHome::init(&Database::of_run(), &[]).await?;
     let mut command = tokio::process::Command::new(e2e::binary("claviger")?);
     command.arg("--data-dir").arg(home.path().join("nowhere")).arg("serve");
     let output = e2e::run(command).await?;

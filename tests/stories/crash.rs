@@ -22,7 +22,7 @@ async fn published(fleet: &Fleet) -> anyhow::Result<usize> {
 /// A command line that dies in the middle of a rotation, at each step, while the issuer serves.
 #[tokio::test]
 async fn a_rotation_that_is_killed_at_any_step_happens_whole_or_not_at_all() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, crate::BY_HAND).await?;
+    let fleet = Fleet::start(&Database::of_run(), crate::BY_HAND).await?;
     for point in POINTS {
         let before = published(&fleet).await?;
         let token = fleet.token("web", ORDERS).await?;
@@ -53,7 +53,7 @@ async fn a_rotation_that_is_killed_at_any_step_happens_whole_or_not_at_all() -> 
 #[tokio::test]
 async fn an_issuer_that_is_killed_while_it_makes_its_first_keys_starts_clean() -> anyhow::Result<()> {
     for point in POINTS.iter().filter(|point| **point != "keys.after_first_move") {
-        let home = e2e::IssuerHome::init(&Database::Sqlite, crate::BY_HAND).await?;
+        let home = e2e::IssuerHome::init(&Database::of_run(), crate::BY_HAND).await?;
         let mut command = home.command(&["serve"])?;
         command.env("CLAVIGER_FAILPOINT", point);
         let output = e2e::run(command).await?;

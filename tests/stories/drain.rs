@@ -12,8 +12,8 @@ use e2e::{Database, Fleet, Reply, until};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_issuer_that_is_asked_to_stop_turns_unready_finishes_and_drops_no_request() -> anyhow::Result<()> {
     let settings = [&crate::BY_HAND[..crate::BY_HAND.len() - 1], &[("SERVER_DRAIN_DELAY", "2s")]].concat();
-    let mut fleet = Fleet::start(&Database::Sqlite, &settings).await?;
-    let mut issuer = fleet.issuer.take().expect("it was started");
+    let mut fleet = Fleet::start(&Database::of_run_for_one(), &settings).await?;
+    let mut issuer = fleet.issuers.pop().expect("it was started").process;
     let (over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let url = format!("{}/.well-known/jwks.json", fleet.home.url());
     let asking = {

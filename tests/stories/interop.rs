@@ -48,7 +48,7 @@ async fn check(fleet: &Fleet, verify: impl Fn() -> Command) -> anyhow::Result<()
 #[tokio::test]
 async fn pyjwt_verifies_our_tokens_from_our_key_set() -> anyhow::Result<()> {
     let Some(python) = found(installed().join("venv/bin/python"), "PyJWT") else { return Ok(()) };
-    let fleet = Fleet::start(&Database::Sqlite, &[("SERVER_DRAIN_DELAY", "0s")]).await?;
+    let fleet = Fleet::start(&Database::of_run(), &[("SERVER_DRAIN_DELAY", "0s")]).await?;
     check(&fleet, || {
         let mut command = Command::new(&python);
         command.arg(script("verify.py"));
@@ -62,7 +62,7 @@ async fn node_jose_verifies_our_tokens_from_our_key_set() -> anyhow::Result<()> 
     let Some(_) = found(installed().join("node_modules/jose"), "the node package jose") else {
         return Ok(());
     };
-    let fleet = Fleet::start(&Database::Sqlite, &[("SERVER_DRAIN_DELAY", "0s")]).await?;
+    let fleet = Fleet::start(&Database::of_run(), &[("SERVER_DRAIN_DELAY", "0s")]).await?;
     check(&fleet, || {
         let mut command = Command::new("node");
         command.arg(script("verify.mjs")).arg(installed());

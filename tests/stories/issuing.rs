@@ -6,7 +6,7 @@ const TOO_LARGE: &str = "larger than 64 KiB";
 // S-37 S-65
 #[tokio::test]
 async fn a_token_is_issued_and_verified_offline_by_the_services_of_two_teams() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, &[]).await?;
+    let fleet = Fleet::start(&Database::of_run(), &[]).await?;
     for (service, audience, alg) in [(&fleet.orders, ORDERS, "ES256"), (&fleet.ledger, LEDGER, "RS256")] {
         let token = fleet.token("batch", audience).await?;
         let whoami = service.get(&fleet.http, "/whoami", &token).await?;
@@ -41,7 +41,7 @@ async fn a_token_is_issued_and_verified_offline_by_the_services_of_two_teams() -
 
 #[tokio::test]
 async fn an_order_is_accepted_and_reaches_the_ledger_with_the_service_s_own_token() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, &[]).await?;
+    let fleet = Fleet::start(&Database::of_run(), &[]).await?;
     let token = fleet.token("web", ORDERS).await?;
     let order =
         fleet.orders.post(&fleet.http, "/orders", &token, &json!({"item": "lamp", "amount": 3})).await?;
@@ -57,7 +57,7 @@ async fn an_order_is_accepted_and_reaches_the_ledger_with_the_service_s_own_toke
 // S-6 S-14 S-15
 #[tokio::test]
 async fn a_token_is_good_at_its_own_audience_and_for_its_own_scope_only() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, &[]).await?;
+    let fleet = Fleet::start(&Database::of_run(), &[]).await?;
     let for_orders = fleet.token("batch", ORDERS).await?;
     let at_ledger = fleet.ledger.get(&fleet.http, "/whoami", &for_orders).await?;
     assert_eq!(at_ledger.status, 401);
@@ -85,7 +85,7 @@ type Question = (&'static str, Option<(String, String)>, &'static str, String, u
 // S-57 S-60 S-68 S-69
 #[tokio::test]
 async fn the_token_endpoint_answers_every_mistake_with_the_standard_s_code() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, &[]).await?;
+    let fleet = Fleet::start(&Database::of_run(), &[]).await?;
     let form = "application/x-www-form-urlencoded";
     let secret = fleet.secret("web").to_owned();
     let basic = |user: &str, secret: &str| Some((user.to_owned(), secret.to_owned()));

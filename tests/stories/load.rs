@@ -47,7 +47,7 @@ impl Account {
 // S-33 S-34
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_rotate_under_load_without_one_rejected_token() -> anyhow::Result<()> {
-    let fleet = Arc::new(Fleet::start(&Database::Sqlite, crate::COMPRESSED).await?);
+    let fleet = Arc::new(Fleet::start(&Database::of_run(), crate::COMPRESSED).await?);
     let account = Arc::new(Account::default());
     let mut tasks = JoinSet::new();
     for (audience, url, path) in

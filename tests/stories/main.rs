@@ -1,6 +1,7 @@
 //! End-to-end stories: each against real processes on free ports of loopback.
 
 mod bad_input;
+mod chaos;
 mod crash;
 mod drain;
 mod faults;
@@ -11,6 +12,7 @@ mod load;
 mod outage;
 mod postgres;
 mod redaction;
+mod replicas;
 mod rotation;
 
 /// Settings that let a rotation happen in seconds. The inequalities between them hold all the same.

@@ -10,7 +10,7 @@ async fn services_outlive_the_issuer_for_as_long_as_it_said_and_then_answer_503_
 -> anyhow::Result<()> {
     let staleness = Duration::from_secs(6);
     let settings = [crate::BY_HAND, &[("VERIFIERS_STALENESS", "6s")]].concat();
-    let mut fleet = Fleet::start(&Database::Sqlite, &settings).await?;
+    let mut fleet = Fleet::start(&Database::of_run(), &settings).await?;
     let token = fleet.token("web", ORDERS).await?;
     fleet.stop_issuer().await?;
     let stopped = Instant::now();
@@ -44,7 +44,7 @@ async fn services_outlive_the_issuer_for_as_long_as_it_said_and_then_answer_503_
 // S-29
 #[tokio::test]
 async fn a_service_starts_while_the_issuer_is_away_and_becomes_ready_when_it_comes() -> anyhow::Result<()> {
-    let home = IssuerHome::init(&Database::Sqlite, crate::BY_HAND).await?;
+    let home = IssuerHome::init(&Database::of_run(), crate::BY_HAND).await?;
     let arguments = [("--issuer", home.url()), ("--audience", LEDGER)];
     let service = Service::start("ledger", &arguments, &home.path().join("ledger")).await?;
     let http = client();
@@ -68,7 +68,7 @@ async fn a_service_starts_while_the_issuer_is_away_and_becomes_ready_when_it_com
 #[tokio::test]
 async fn with_another_key_encryption_key_keys_are_published_and_nothing_is_signed_or_made()
 -> anyhow::Result<()> {
-    let mut fleet = Fleet::start(&Database::Sqlite, crate::BY_HAND).await?;
+    let mut fleet = Fleet::start(&Database::of_run(), crate::BY_HAND).await?;
     let token = fleet.token("web", ORDERS).await?;
     let jwks = format!("{}/.well-known/jwks.json", fleet.home.url());
     let before = Reply::of(fleet.http.get(&jwks)).await?.body;

@@ -3,7 +3,7 @@ use e2e::{Database, Fleet, ORDERS, Reply, TokenQuestion};
 // S-13 S-52 S-103 S-105
 #[tokio::test]
 async fn no_log_at_any_level_and_no_answer_holds_a_secret_or_a_token() -> anyhow::Result<()> {
-    let mut fleet = Fleet::start(&Database::Sqlite, &[("SERVER_DRAIN_DELAY", "0s")]).await?;
+    let mut fleet = Fleet::start(&Database::of_run(), &[("SERVER_DRAIN_DELAY", "0s")]).await?;
     fleet.stop_issuer().await?;
     let issuer = fleet.home.listen(&[("CLAVIGER_LOG", "trace")]).await?;
     let token = fleet.token("web", ORDERS).await?;

@@ -27,7 +27,7 @@ async fn rotate(fleet: &Fleet) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_token_signed_before_a_rotation_is_still_accepted_after_it() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, crate::BY_HAND).await?;
+    let fleet = Fleet::start(&Database::of_run(), crate::BY_HAND).await?;
     let before = fleet.token("web", ORDERS).await?;
     let was_published = published(&fleet).await?;
     rotate(&fleet).await?;
@@ -50,7 +50,7 @@ async fn a_token_signed_before_a_rotation_is_still_accepted_after_it() -> anyhow
 // S-33
 #[tokio::test]
 async fn a_rotation_before_the_lead_has_passed_is_refused_with_the_earliest_time() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, &[("SERVER_DRAIN_DELAY", "0s")]).await?;
+    let fleet = Fleet::start(&Database::of_run(), &[("SERVER_DRAIN_DELAY", "0s")]).await?;
     let before = published(&fleet).await?;
     let ran = fleet.home.run(&["keys", "rotate", "--now"]).await?;
     assert!(!ran.succeeded);
@@ -65,7 +65,7 @@ async fn a_rotation_before_the_lead_has_passed_is_refused_with_the_earliest_time
 #[tokio::test]
 async fn a_revoked_key_leaves_the_set_and_its_tokens_are_refused_while_the_next_key_signs()
 -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, crate::BY_HAND).await?;
+    let fleet = Fleet::start(&Database::of_run(), crate::BY_HAND).await?;
     let stolen = fleet.token("web", ORDERS).await?;
     assert_eq!(fleet.orders.get(&fleet.http, "/orders", &stolen).await?.status, 200);
     let ran = fleet.home.run(&["keys", "revoke", &kid(&stolen)]).await?;
@@ -86,7 +86,7 @@ async fn a_revoked_key_leaves_the_set_and_its_tokens_are_refused_while_the_next_
 // S-32
 #[tokio::test]
 async fn of_two_rotations_at_once_one_happens_and_neither_does_harm() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, crate::BY_HAND).await?;
+    let fleet = Fleet::start(&Database::of_run(), crate::BY_HAND).await?;
     rotate(&fleet).await?;
     until("the next keys may sign", PATIENCE, || async {
         let ran = fleet.home.run(&["keys", "list"]).await.ok()?;
@@ -113,7 +113,7 @@ async fn of_two_rotations_at_once_one_happens_and_neither_does_harm() -> anyhow:
 
 #[tokio::test]
 async fn of_two_revocations_at_once_none_is_lost() -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, crate::BY_HAND).await?;
+    let fleet = Fleet::start(&Database::of_run(), crate::BY_HAND).await?;
     let stolen = [kid(&fleet.token("web", ORDERS).await?), kid(&fleet.token("batch", LEDGER).await?)];
     let revoke = |kid: &str| {
         let command = ["keys", "revoke", kid].map(str::to_owned);

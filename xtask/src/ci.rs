@@ -9,16 +9,17 @@ pub(crate) fn test(filter: &[&str]) -> anyhow::Result<()> {
     cargo(&[&["test", "--workspace", ALL], filter].concat())
 }
 
-/// Runs the stories alone.
-pub(crate) fn e2e(filter: Option<&str>) -> anyhow::Result<()> {
+/// Runs the stories alone, those that are the same on each database on this one.
+pub(crate) fn e2e(filter: Option<&str>, database: &str) -> anyhow::Result<()> {
     build()?;
     let filter = filter.map(|filter| ["--", filter]);
     let filter = filter.as_ref().map_or(&[][..], |words| &words[..]);
-    cargo(&[&["test", "--workspace", ALL, "--test", "stories"], filter].concat())
+    let arguments = [&["test", "--workspace", ALL, "--test", "stories"], filter].concat();
+    run(command(env!("CARGO"), &arguments).env("CLAVIGER_E2E_DATABASE", database))
 }
 
 /// The programs that the stories start.
-fn build() -> anyhow::Result<()> {
+pub(crate) fn build() -> anyhow::Result<()> {
     cargo(&["build", "--workspace", "--bins", ALL])
 }
 

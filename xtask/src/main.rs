@@ -4,8 +4,10 @@
 //! starts them.
 
 mod bench;
+mod chaos;
 mod ci;
 mod coverage;
+mod drill;
 mod fuzz;
 mod mutants;
 mod run;
@@ -36,6 +38,9 @@ enum Command {
     E2e {
         /// A part of a story's name.
         filter: Option<String>,
+        /// Where the issuers of these stories keep what they know: `replicated` is PostgreSQL with three replicas.
+        #[arg(long, default_value = "sqlite", value_parser = ["sqlite", "postgres", "replicated"])]
+        database: String,
     },
     /// Look at the signing keys of an issuer and at the fleet that holds them, and change them: `claviger keys`, built
     /// from here. `cargo xtask keys --help` lists what there is: `list`, `fleet`, `rotate`, `revoke`, ...
@@ -55,6 +60,23 @@ enum Command {
         /// Of the rows of `verifier`, only those whose name contains this.
         #[arg(requires = "filter")]
         row: Option<String>,
+    },
+    /// Let everything go wrong that can, with three replicas, a database and services under load, and see what holds.
+    Chaos {
+        /// Only these scenarios: F1, F2, ...; a wrong name lists them.
+        scenarios: Vec<String>,
+        /// The same seed draws the same faults; by default a new one is drawn and printed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// More rounds, longer faults, more services.
+        #[arg(long)]
+        long: bool,
+    },
+    /// Exercise the runbook for stolen keys, and print how long each step took.
+    Drill {
+        /// One issuer process on SQLite, not three on PostgreSQL.
+        #[arg(long)]
+        single: bool,
     },
     /// Run the fuzz targets, or one of them, one after the other.
     Fuzz {
@@ -108,9 +130,11 @@ fn main() -> anyhow::Result<()> {
             run_binary("debug", "demo", if once { &["--once"] } else { &[] })
         }
         Command::Test => ci::test(&[]),
-        Command::E2e { filter } => ci::e2e(filter.as_deref()),
+        Command::E2e { filter, database } => ci::e2e(filter.as_deref(), &database),
         Command::Keys(handed) => claviger(&["keys"], &handed),
         Command::RotateKeys(handed) => claviger(&["keys", "rotate"], &handed),
+        Command::Chaos { scenarios, seed, long } => chaos::run(&scenarios, seed, long),
+        Command::Drill { single } => drill::run(single),
         Command::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Command::Mutants { sample, seed, package } => mutants::run(sample, seed, package.as_deref()),
         Command::Bench { runs, filter, row } => bench::run(runs, filter.as_deref(), row.as_deref()),

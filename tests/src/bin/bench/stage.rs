@@ -1,5 +1,5 @@
 use anyhow::Context;
-use e2e::{Database, FLEET, IssuerHome, Process, TokenQuestion, client};
+use e2e::{Database, FLEET, IssuerHome, Process, TokenQuestion, client, token_request};
 
 /// The client that asks for tokens; it has access to both audiences.
 const CLIENT: &str = "batch";
@@ -22,15 +22,7 @@ impl Stage {
 
     /// A token request for an audience, as it goes over the wire.
     pub(crate) fn token_request(&self, audience: &str) -> Vec<u8> {
-        let basic = base64_simd::STANDARD.encode_to_string(format!("{CLIENT}:{}", self.secret));
-        let resource = audience.replace(':', "%3A").replace('/', "%2F");
-        let form = format!("grant_type=client_credentials&resource={resource}");
-        format!(
-            "POST /oauth2/token HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic {basic}\r\n\
-             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
-            form.len()
-        )
-        .into_bytes()
+        token_request(CLIENT, &self.secret, audience)
     }
 
     pub(crate) async fn token(&self, audience: &str) -> anyhow::Result<String> {

@@ -1,0 +1,64 @@
+use anyhow::{Context, ensure};
+use e2e::{FLEET, Fleet, Reply, account::moment, until};
+
+use crate::rig::PATIENCE;
+
+/// P, as the rig has it, and a second of rounding.
+const LEAD: u64 = 5;
+
+/// The operators' way in: the admin listeners of all replicas, and a token for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    urls: Vec<String>,
+    token: String,
+    http: reqwest::Client,
+}
+
+impl Admin {
+    /// Declares an operator, and gets a token.
+    pub(crate) async fn of(fleet: &mut Fleet) -> anyhow::Result<Self> {
+        let mut urls = Vec::new();
+        for replica in &mut fleet.issuers {
+            urls.push(replica.process.admin_address().await?);
+        }
+        let audience = format!("{}/admin", fleet.home.url());
+        let scopes = r#"["keys:read", "keys:rotate"]"#;
+        let declared = format!(
+            "{FLEET}\n[[client]]\nid = \"operator\"\nteam = \"shop\"\naccess.\"{audience}\" = {scopes}\n"
+        );
+        let secrets = fleet.home.apply(&declared).await?;
+        let secret = &secrets.iter().find(|(client, _)| client == "operator").context("a secret")?.1;
+        let issued = || async {
+            let form = [("grant_type", "client_credentials"), ("resource", audience.as_str())];
+            let asked = fleet.http.post(format!("{}/oauth2/token", fleet.home.url()));
+            let reply = Reply::of(asked.basic_auth("operator", Some(secret)).form(&form)).await.ok()?;
+            reply.json()["access_token"].as_str().map(str::to_owned)
+        };
+        let token = until("the operator is known everywhere", PATIENCE, issued).await?;
+        Ok(Self { urls, token, http: fleet.http.clone() })
+    }
+
+    /// The revision of the keys, if by it the prepared key of this algorithm may sign.
+    pub(crate) async fn rotatable(&self, alg: &str) -> anyhow::Result<String> {
+        let asked = self.http.get(format!("{}/admin/v1/keys", self.urls[0])).bearer_auth(&self.token);
+        let reply = Reply::of(asked).await?;
+        ensure!(reply.status == 200, "{} {}", reply.status, reply.body);
+        let keys = reply.json();
+        let keys = keys["keys"].as_array().context("keys")?;
+        let prepared = keys
+            .iter()
+            .find(|key| key["alg"] == alg && key["state"] == "prepared")
+            .context("a prepared key")?;
+        let since = prepared["since"].as_u64().context("a time")?;
+        ensure!(moment().as_secs() > since + LEAD, "it is too early");
+        Ok(reply.header("etag").to_owned())
+    }
+
+    /// What an operator who has seen this revision is answered; each asks one of the replicas.
+    pub(crate) async fn rotate(&self, operator: usize, alg: &str, revision: &str) -> anyhow::Result<u16> {
+        let url = &self.urls[operator % self.urls.len()];
+        let asked = self.http.post(format!("{url}/admin/v1/keys/rotate")).bearer_auth(&self.token);
+        let body = serde_json::json!({ "alg": alg });
+        Ok(Reply::of(asked.header("if-match", revision).json(&body)).await?.status)
+    }
+}

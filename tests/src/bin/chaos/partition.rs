@@ -1,0 +1,115 @@
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::Context;
+use e2e::{gate::Line, until};
+use tokio::time::sleep;
+
+use crate::{
+    Run,
+    figure::Figure,
+    plot,
+    rig::{CONNECTED, PATIENCE, Rig},
+};
+
+const M: Duration = Duration::from_secs(25);
+/// Old tokens stay good for longer than M: only the revocation ends them.
+const SETTINGS: &[(&str, &str)] =
+    &[("TOKEN_LIFETIME", "2m"), ("ROTATION_TAIL", "3m"), ("VERIFIERS_STALENESS", "25s")];
+const SERVICES: usize = 10;
+
+/// F4.
+pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
+    let rig = Rig::start(&run, SETTINGS, SERVICES).await?;
+    let loading = rig.load(20, 40).await?;
+    sleep(Duration::from_secs(3)).await;
+
+    // Services of even numbers verify ES256, which is the key that is stolen.
+    let mut even: Vec<usize> = (0..SERVICES).step_by(2).collect();
+    run.random().shuffle(&mut even);
+    let cut_off = &even[..3];
+    let gate = rig.fleet.home.gate().context("a gate")?;
+    for number in cut_off {
+        gate.set_for(rig.services[*number].0.process.id().context("it runs")?, Line::Cut);
+    }
+    let kid = rig.fleet.home.kid("ES256", "active").await?;
+    rig.revoke(&loading, &kid).await?;
+    sleep(CONNECTED).await;
+
+    let told = cut_off[0];
+    let denied = deny(&rig, told, &kid, &loading).await?;
+    let over = || async {
+        let lingering = loading.account().lingering(&kid);
+        let last = cut_off.iter().filter_map(|number| lingering.get(number)).max()?;
+        let since = loading
+            .account()
+            .revoked
+            .get(kid.as_str())
+            .map(|at| e2e::account::moment().saturating_sub(*at))?;
+        (since > *last + Duration::from_secs(5)).then_some(())
+    };
+    until("those that are cut off have given up", M + PATIENCE, over).await?;
+    let account = loading.end().await;
+    let lingering = account.lingering(&kid);
+    let most = |numbers: &[usize]| {
+        numbers.iter().filter_map(|n| lingering.get(n)).max().copied().unwrap_or_default()
+    };
+
+    let lines = even.iter().map(|number| {
+        let name = if cut_off.contains(number) { "cut off" } else { "connected" };
+        (format!("service {number}, {name}"), acceptance(&account, *number, &kid))
+    });
+    plot::draw(
+        &run.out.join("F4.svg"),
+        "accepted tokens of a revoked key, in each second after it",
+        "accepted",
+        &lines.collect::<Vec<_>>(),
+    )?;
+    let mut figures = vec![
+        Figure::took("accepted for the last time: connected", most(&even[3..]), CONNECTED),
+        Figure::took("accepted for the last time: cut off", most(&cut_off[1..]), M + Duration::from_secs(2)),
+        Figure::took(
+            "accepted for the last time: cut off, after a line in its deny file",
+            denied,
+            Duration::from_secs(5),
+        ),
+    ];
+    let mut allowance = Rig::allowance();
+    allowance.partitioned =
+        cut_off.iter().map(|number| (*number, M + Duration::from_secs(2))).collect::<HashMap<_, _>>();
+    figures.extend(rig.invariants(&account, &allowance).await?);
+    Ok(figures)
+}
+
+/// Writes the kid into the deny file of a service that is cut off, and answers how long it still accepted it.
+async fn deny(rig: &Rig, number: usize, kid: &str, loading: &e2e::Loading) -> anyhow::Result<Duration> {
+    let file = rig.fleet.home.path().join(format!("service-{number}")).join("deny");
+    tokio::fs::write(&file, format!("{kid}\n")).await?;
+    let written = e2e::account::moment();
+    let quiet = || async {
+        let last = loading
+            .account()
+            .answers
+            .iter()
+            .rfind(|answer| answer.service == number && answer.status == 200)
+            .map(|answer| answer.answered)?;
+        let now = e2e::account::moment();
+        (now.saturating_sub(last.max(written)) > Duration::from_secs(2)).then(|| last.saturating_sub(written))
+    };
+    until("the deny file is obeyed", PATIENCE, quiet).await
+}
+
+/// Accepted tokens of the key in each second after its revocation.
+fn acceptance(account: &e2e::account::Account, service: usize, kid: &str) -> Vec<(f64, f64)> {
+    let Some(revoked) = account.revoked.get(kid) else { return Vec::new() };
+    let mut seconds = vec![0_u32; 45];
+    let of_key = |answer: &&e2e::account::Answer| {
+        answer.service == service && answer.status == 200 && *account.tokens[answer.token].kid == *kid
+    };
+    for answer in account.answers.iter().filter(of_key) {
+        let second = answer.answered.checked_sub(*revoked).map(|since| since.as_secs());
+        if let Some(count) = second.and_then(|second| seconds.get_mut(usize::try_from(second).ok()?)) {
+            *count += 1;
+        }
+    }
+    (0_u32..).zip(seconds).map(|(second, count)| (f64::from(second), f64::from(count))).collect()
+}

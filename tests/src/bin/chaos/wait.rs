@@ -1,0 +1,70 @@
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use tokio::time::sleep;
+
+use crate::{Run, figure::Figure, rig::Rig};
+
+/// A lead and a freshness of which only the freshness can be waited for.
+const SETTINGS: &[(&str, &str)] = &[
+    ("TOKEN_LIFETIME", "3m"),
+    ("ROTATION_TAIL", "5m"),
+    ("ROTATION_LEASE", "5s"),
+    ("ROTATION_LEAD", "24h"),
+    ("VERIFIERS_FRESHNESS", "5m"),
+    ("VERIFIERS_POLL", "15s"),
+];
+
+/// Shows that a rotation waits for the fleet and no longer.
+pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
+    let (settings, services) =
+        run.either(([SETTINGS, &[("VERIFIERS_POLL", "1s")]].concat(), 8), (SETTINGS.to_vec(), 50));
+    let rig = Rig::start(&run, &settings, services).await?;
+    let loading = rig.load(20, 10).await?;
+    sleep(Duration::from_secs(run.either(3, 20))).await;
+
+    let start = Instant::now();
+    let ran = rig.fleet.home.run(&["keys", "rotate", "--now", "--wait"]).await?;
+    let waited = start.elapsed();
+    ensure!(ran.succeeded, "{} {}", ran.out, ran.err);
+    sleep(Duration::from_secs(run.either(3, 20))).await;
+
+    // The next keys are there; one of those who must learn them is held up before they have.
+    let frozen = &rig.services[0].0.process;
+    frozen.freeze()?;
+    let before = rig.fleet.home.kid("ES256", "active").await?;
+    let mut command = rig.fleet.home.command(&["keys", "revoke"])?;
+    command.arg(rig.fleet.home.kid("ES256", "prepared").await?);
+    ensure!(e2e::run(command).await?.status.success(), "the prepared key is replaced by one that is new");
+    rig.prepared().await?;
+    let seconds = format!("{}s", run.either(10, 40));
+    let ran = rig
+        .fleet
+        .home
+        .run(&["keys", "rotate", "--now", "--wait", "--alg", "ES256", "--timeout", &seconds])
+        .await?;
+    frozen.thaw()?;
+    let waits = (!ran.succeeded).then_some(()).context("the rotation did not wait for the frozen service");
+    let named = format!("{}{}", ran.out, ran.err);
+    let after = rig.fleet.home.kid("ES256", "active").await?;
+    let account = loading.end().await;
+    let mut figures = vec![
+        Figure::counted("services", services),
+        Figure::took("keys rotate --wait: until both keys sign", waited, Duration::from_secs(30)),
+        Figure::none_of(
+            "one frozen: rotations that did not wait",
+            waits
+                .err()
+                .map(|error| error.to_string())
+                .into_iter()
+                .chain((before != after).then_some("the key changed".to_owned()))
+                .collect(),
+        ),
+        Figure::none_of(
+            "one frozen: refusals that name nobody",
+            (!named.contains("not yet") && !named.contains("lack")).then_some(named).into_iter().collect(),
+        ),
+    ];
+    figures.extend(rig.invariants(&account, &Rig::allowance()).await?);
+    Ok(figures)
+}
