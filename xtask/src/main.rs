@@ -10,8 +10,6 @@ mod fuzz;
 mod mutants;
 mod run;
 
-use std::path::PathBuf;
-
 use clap::{Args, Parser, Subcommand};
 
 use crate::run::{cargo, run_binary};
@@ -39,24 +37,14 @@ enum Command {
         /// A part of a story's name.
         filter: Option<String>,
     },
-    /// Look at the signing keys of an issuer.
-    Keys {
-        #[command(subcommand)]
-        command: Keys,
-        #[command(flatten)]
-        issuer: DataDir,
-    },
-    /// Take the rotation steps that are due; with `--now`, rotate ahead of the period.
-    RotateKeys {
-        /// Only this algorithm: RS256 or ES256.
-        #[arg(long, requires = "now")]
-        alg: Option<String>,
-        /// Rotate now, although the period is not over. The lead holds all the same.
-        #[arg(long)]
-        now: bool,
-        #[command(flatten)]
-        issuer: DataDir,
-    },
+    /// Look at the signing keys of an issuer and at the fleet that holds them, and change them: `claviger keys`, built
+    /// from here. `cargo xtask keys --help` lists what there is: `list`, `fleet`, `rotate`, `revoke`, ...
+    #[command(disable_help_flag = true)]
+    Keys(Handed),
+    /// Rotate the signing keys of an issuer: `claviger keys rotate`, built from here. `--now` rotates ahead of the
+    /// period, `--wait` as soon as the whole fleet has learned the next key, `--compromised KID` is for a stolen key.
+    #[command(disable_help_flag = true)]
+    RotateKeys(Handed),
     /// Measure, in a release build: a table of ratios, each against a peer in the same run.
     Bench {
         /// Runs of each row; the table shows their median and spread.
@@ -94,17 +82,12 @@ enum Command {
     Ci,
 }
 
-#[derive(Debug, Subcommand)]
-enum Keys {
-    /// Show every key, its state and age, and the next step.
-    List,
-}
-
+/// What is handed on as it is: the binary that gets it has the documentation, and the checks.
 #[derive(Debug, Args)]
-struct DataDir {
-    /// The issuer's data directory; `cargo xtask demo` prints the one of a running demo.
-    #[arg(long, short = 'd', global = true, env = "CLAVIGER_DATA_DIR", default_value = "claviger-data")]
-    data_dir: PathBuf,
+struct Handed {
+    /// Arguments of `claviger`, such as `--data-dir`; `cargo xtask demo` prints the one of a running demo.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -126,13 +109,8 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Test => ci::test(&[]),
         Command::E2e { filter } => ci::e2e(filter.as_deref()),
-        Command::Keys { command: Keys::List, issuer } => claviger(&issuer, &["keys", "list"]),
-        Command::RotateKeys { alg, now, issuer } => {
-            let mut arguments = vec!["keys", "rotate"];
-            arguments.extend(now.then_some("--now"));
-            arguments.extend(alg.iter().flat_map(|alg| ["--alg", alg]));
-            claviger(&issuer, &arguments)
-        }
+        Command::Keys(handed) => claviger(&["keys"], &handed),
+        Command::RotateKeys(handed) => claviger(&["keys", "rotate"], &handed),
         Command::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Command::Mutants { sample, seed, package } => mutants::run(sample, seed, package.as_deref()),
         Command::Bench { runs, filter, row } => bench::run(runs, filter.as_deref(), row.as_deref()),
@@ -141,8 +119,9 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn claviger(issuer: &DataDir, arguments: &[&str]) -> anyhow::Result<()> {
+fn claviger(command: &[&str], handed: &Handed) -> anyhow::Result<()> {
     cargo(&["build", "--quiet", "-p", "claviger-issuer"])?;
-    let data_dir = issuer.data_dir.to_string_lossy();
-    run_binary("debug", "claviger", &[&["--data-dir", &*data_dir], arguments].concat())
+    let arguments: Vec<&str> =
+        command.iter().copied().chain(handed.arguments.iter().map(String::as_str)).collect();
+    run_binary("debug", "claviger", &arguments)
 }

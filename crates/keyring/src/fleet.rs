@@ -32,6 +32,20 @@ pub struct Witness {
 }
 
 impl FleetView {
+    /// The replicas that are alive.
+    pub fn live_replicas(&self, policy: &RotationPolicy, now: NumericDate) -> impl Iterator<Item = &Witness> {
+        alive(&self.replicas, now, policy.replica_silence())
+    }
+
+    /// The verifiers that are alive.
+    pub fn live_verifiers(
+        &self,
+        policy: &RotationPolicy,
+        now: NumericDate,
+    ) -> impl Iterator<Item = &Witness> {
+        alive(&self.verifiers, now, policy.verifier_silence())
+    }
+
     /// The replicas that are alive but do not publish this key.
     pub fn replicas_without(
         &self,
@@ -55,9 +69,8 @@ impl FleetView {
     /// Whether there are verifiers, and every one that is alive holds this key.
     #[must_use]
     pub fn have_learned(&self, kid: Kid, policy: &RotationPolicy, now: NumericDate) -> bool {
-        let mut alive = alive(&self.verifiers, now, policy.verifier_silence());
         !self.incomplete
-            && alive.next().is_some()
+            && self.live_verifiers(policy, now).next().is_some()
             && self.verifiers_without(kid, policy, now).next().is_none()
     }
 
@@ -68,8 +81,8 @@ impl FleetView {
         policy: &RotationPolicy,
         now: NumericDate,
     ) -> impl Iterator<Item = &Witness> {
-        let alive = alive(&self.verifiers, now, policy.verifier_silence());
-        alive.filter(move |verifier| verifier.sequence.is_none_or(|taken| taken < sequence))
+        self.live_verifiers(policy, now)
+            .filter(move |verifier| verifier.sequence.is_none_or(|taken| taken < sequence))
     }
 }
 
@@ -113,6 +126,8 @@ mod tests {
             vec![witness(9_400, false, Some(3)), witness(9_399, false, None), witness(10_000, true, Some(4))];
         let mut fleet = FleetView { replicas, verifiers, incomplete: false };
         assert_eq!(names(fleet.replicas_without(kid, &policy, now)), "9821 9820");
+        assert_eq!(names(fleet.live_replicas(&policy, now)), "9821 9820");
+        assert_eq!(names(fleet.live_verifiers(&policy, now)), "9400 10000");
         assert_eq!(names(fleet.verifiers_without(kid, &policy, now)), "9400");
         assert_eq!(names(fleet.verifiers_before(4, &policy, now)), "9400");
         assert!(!fleet.have_learned(kid, &policy, now));

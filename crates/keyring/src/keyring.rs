@@ -137,7 +137,11 @@ impl Keyring {
                 if let Some(active) = self.active(alg) {
                     let earliest = next.state.since() + policy.lifetimes().lead;
                     // Verifiers that do not name themselves need the lead, whatever the others say.
-                    let learned = known_by == KnownBy::Fleet && !policy.lifetimes().foreign_verifiers;
+                    let learned = match known_by {
+                        KnownBy::Lead => false,
+                        KnownBy::Fleet => !policy.lifetimes().foreign_verifiers,
+                        KnownBy::Nobody => true,
+                    };
                     if now < earliest && !learned {
                         return Err(StepRefused::TooEarly { alg, earliest });
                     }
@@ -173,7 +177,7 @@ impl Keyring {
         self.of(alg).filter(|key| key.state.is_published()).count() < MAX_KEYS / Algorithm::ALL.len()
     }
 
-    fn find(&self, kid: &Kid) -> Result<&ManagedKey, StepRefused> {
+    pub(crate) fn find(&self, kid: &Kid) -> Result<&ManagedKey, StepRefused> {
         self.keys.iter().find(|key| key.jwk.kid() == kid).ok_or(StepRefused::UnknownKey(*kid))
     }
 

@@ -39,6 +39,8 @@ pub enum KnownBy {
     Lead,
     /// Every verifier has said that it holds it, and there are none but those that name themselves.
     Fleet,
+    /// It is not known: an operator takes it upon himself that some verifiers refuse good tokens for a while.
+    Nobody,
 }
 
 impl Keyring {
@@ -80,8 +82,9 @@ impl Keyring {
         steps
     }
 
-    /// The steps of a rotation ahead of its period. The lead holds all the same, unless every verifier is known to
-    /// hold the next key; and every replica must publish it.
+    /// The step of a rotation ahead of its period. The lead holds all the same, unless every verifier is known to
+    /// hold the next key; and every replica must publish it. The key after it is made by the next due steps: nobody
+    /// waits for that.
     ///
     /// # Errors
     /// [`StepRefused::TooEarly`] with the earliest time; [`StepRefused::ReplicaBehind`];
@@ -95,16 +98,44 @@ impl Keyring {
     ) -> Result<Vec<Step>, StepRefused> {
         let kid = *self.prepared(alg).ok_or(StepRefused::NothingPrepared(alg))?.jwk.kid();
         let known = !policy.lifetimes().foreign_verifiers && fleet.have_learned(kid, policy, now);
-        let step = Step::Activate { kid, known_by: if known { KnownBy::Fleet } else { KnownBy::Lead } };
+        let known_by = if known { KnownBy::Fleet } else { KnownBy::Lead };
+        self.plan_activation(kid, known_by, policy, fleet, now)
+    }
+
+    /// The step of a rotation that an operator wants although verifiers may not have learned the key. Every replica
+    /// must publish it all the same: they do within seconds, or are no longer waited for.
+    ///
+    /// # Errors
+    /// As [`plan_rotation`](Self::plan_rotation), but for [`StepRefused::TooEarly`].
+    pub fn plan_forced_rotation(
+        &self,
+        alg: Algorithm,
+        policy: &RotationPolicy,
+        fleet: &FleetView,
+        now: NumericDate,
+    ) -> Result<Vec<Step>, StepRefused> {
+        let kid = *self.prepared(alg).ok_or(StepRefused::NothingPrepared(alg))?.jwk.kid();
+        self.plan_activation(kid, KnownBy::Nobody, policy, fleet, now)
+    }
+
+    fn plan_activation(
+        &self,
+        kid: Kid,
+        known_by: KnownBy,
+        policy: &RotationPolicy,
+        fleet: &FleetView,
+        now: NumericDate,
+    ) -> Result<Vec<Step>, StepRefused> {
+        let step = Step::Activate { kid, known_by };
         self.clone().apply(&step, None, policy, now)?;
         if let Some(behind) = fleet.replicas_without(kid, policy, now).next() {
             return Err(StepRefused::ReplicaBehind { kid, replica: behind.name.clone() });
         }
-        Ok(vec![step, Step::Create { alg, active: false }])
+        Ok(vec![step])
     }
 
-    /// The steps of a revocation: the key dies, and if it was active the prepared one takes
-    /// over in the same breath.
+    /// The steps of a revocation: the key dies, and if it was active the prepared one takes over in the same breath.
+    /// Only where none is prepared a new one is made: everything else can wait for the next due steps.
     ///
     /// # Errors
     /// [`StepRefused`] for an unknown key and one that is revoked already.
@@ -118,7 +149,26 @@ impl Keyring {
         let revoke = Step::Revoke { kid };
         let mut after = self.clone();
         after.apply(&revoke, None, policy, now)?;
-        Ok(std::iter::once(revoke).chain(after.plan(policy, fleet, now)).collect())
+        let alg = self.find(&kid)?.jwk.alg();
+        let promoted = |step: &Step| match step {
+            Step::Activate { kid, .. } => after.find(kid).is_ok_and(|key| key.jwk.alg() == alg),
+            Step::Create { alg: of, active } => *active && *of == alg,
+            Step::Remove { .. } | Step::Revoke { .. } => false,
+        };
+        let signs_next = match after.active(alg) {
+            Some(_) => None,
+            None => after.plan(policy, fleet, now).into_iter().find(promoted),
+        };
+        Ok(std::iter::once(revoke).chain(signs_next).collect())
+    }
+
+    /// The steps that revoke everything: all keys die, those that have left the set as well, and of each algorithm a
+    /// new one signs at once. Verifiers that have not learned it yet refuse good tokens until then.
+    #[must_use]
+    pub fn plan_revocation_of_all(&self) -> Vec<Step> {
+        let alive = self.keys().iter().filter(|key| !matches!(key.state, KeyState::Revoked { .. }));
+        let revoked = alive.map(|key| Step::Revoke { kid: *key.jwk.kid() });
+        revoked.chain(Algorithm::ALL.map(|alg| Step::Create { alg, active: true })).collect()
     }
 
     /// When [`plan`](Self::plan) will next have something to do, if nothing changes before and no replica is behind.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use claviger_jose::{Algorithm, Jwk, NumericDate, PublicKey};
 use claviger_keyring::{
-    FleetView, KeyState, Keyring, KnownBy, Lifetimes, ManagedKey, RotationPolicy, Step, StepRefused,
+    FleetView, KeyState, Keyring, KnownBy, Lifetimes, ManagedKey, RotationPolicy, Step, StepRefused, Witness,
 };
 use expect_test::{Expect, expect};
 
@@ -96,7 +96,7 @@ fn the_published_set_never_outgrows_what_verifiers_read() {
     };
     check_plan(&set(13), expect!["activate K2, create prepared"]);
     check_plan(&set(14), expect![""]);
-    assert_eq!(refusal(&set(13), 0).unwrap(), "activate K2, create prepared");
+    assert_eq!(refusal(&set(13), 0).unwrap(), "activate K2");
     assert_eq!(refusal(&set(14), 0), Err(StepRefused::SetFull(Algorithm::Es256)));
     let mut keys = set(14);
     keys.extend([
@@ -120,7 +120,7 @@ fn refusal(keys: &[ManagedKey], now: i64) -> Result<String, StepRefused> {
 fn a_rotation_ahead_of_time_waits_for_the_lead_and_names_the_time() {
     let keys = [active(1, -48), prepared(2, -20)];
     assert_eq!(refusal(&keys, 3), Err(StepRefused::TooEarly { alg: Algorithm::Es256, earliest: at(4) }));
-    assert_eq!(refusal(&keys, 4).unwrap(), "activate K2, create prepared");
+    assert_eq!(refusal(&keys, 4).unwrap(), "activate K2");
     assert_eq!(refusal(&keys[..1], 4), Err(StepRefused::NothingPrepared(Algorithm::Es256)));
 }
 
@@ -184,7 +184,7 @@ fn a_clock_that_jumped_back_delays_and_breaks_nothing() {
         &FleetView::default(),
         at(0),
     );
-    assert_eq!(es256(&steps.unwrap()), "revoke K1, activate K2, create prepared");
+    assert_eq!(es256(&steps.unwrap()), "revoke K1, activate K2");
 }
 
 #[test]
@@ -198,15 +198,80 @@ fn a_revocation_promotes_the_prepared_key_in_the_same_breath() {
         );
         expected.assert_eq(&steps.map_or_else(|error| error.to_string(), |steps| es256(&steps)));
     };
-    check(&[active(1, -1), prepared(2, 0)], 1, expect!["revoke K1, activate K2, create prepared"]);
-    check(&[active(1, -1)], 1, expect!["revoke K1, create active, create prepared"]);
-    check(&[active(1, -1), prepared(2, 0)], 2, expect!["revoke K2, create prepared"]);
+    check(&[active(1, -1), prepared(2, 0)], 1, expect!["revoke K1, activate K2"]);
+    check(&[active(1, -1)], 1, expect!["revoke K1, create active"]);
+    check(&[active(1, -1), prepared(2, 0)], 2, expect!["revoke K2"]);
+    check(&[active(1, -999), prepared(2, -99), retiring(3, -1)], 3, expect!["revoke K3"]);
+    check(&[active(1, -999), prepared(2, -99), retiring(3, -1)], 1, expect!["revoke K1, activate K2"]);
     check(&[active(1, -1), prepared(2, 0), retiring(3, 9)], 3, expect!["revoke K3"]);
     check(
         &[active(1, -1), key(4, KeyState::Revoked { at: at(-9) })],
         4,
         expect!["a key that is revoked cannot be revoked again"],
     );
+}
+
+// S-42
+#[test]
+fn a_revocation_leaves_the_other_algorithm_alone() {
+    let keys = [
+        active(1, -1),
+        prepared(2, 0),
+        rsa(0xff, KeyState::Active { since: at(-999) }),
+        rsa(0xfd, KeyState::Prepared { since: at(-99) }),
+    ];
+    let revoked = Keyring::new(keys.to_vec()).plan_revocation(
+        *jwk(1).kid(),
+        &RotationPolicy::default(),
+        &FleetView::default(),
+        at(0),
+    );
+    assert_eq!(revoked.unwrap().iter().map(describe).collect::<Vec<_>>(), ["revoke K1", "activate K2"]);
+}
+
+// S-45
+#[test]
+fn everything_can_be_revoked_at_once_and_a_new_pair_signs() {
+    let keys = [
+        active(1, -1),
+        prepared(2, 0),
+        retiring(3, 9),
+        key(4, KeyState::Removed { at: at(-9) }),
+        key(5, KeyState::Revoked { at: at(-9) }),
+    ];
+    let mut keyring = Keyring::new(keys.to_vec());
+    let steps = keyring.plan_revocation_of_all();
+    assert_eq!(es256(&steps), "revoke K1, revoke K2, revoke K3, revoke K4, create active");
+    for step in steps {
+        let created = match step {
+            Step::Create { alg: Algorithm::Es256, .. } => Some(jwk(6)),
+            Step::Create { alg: Algorithm::Rs256, .. } => Some(rsa(0xff, keys[0].state).jwk),
+            _ => None,
+        };
+        keyring.apply(&step, created, &RotationPolicy::default(), at(0)).unwrap();
+    }
+    assert_eq!(keyring.active(Algorithm::Es256).unwrap().jwk, jwk(6));
+    assert_eq!(keyring.published().count(), 2);
+}
+
+// S-33
+#[test]
+fn only_an_operator_who_insists_rotates_before_the_key_is_known() {
+    let keys = [active(1, -48), prepared(2, -1)];
+    let forced = |fleet: &FleetView| {
+        let keyring = Keyring::new(keys.to_vec());
+        let steps =
+            keyring.plan_forced_rotation(Algorithm::Es256, &RotationPolicy::default(), fleet, at(0))?;
+        Ok(es256(&steps))
+    };
+    assert!(matches!(refusal(&keys, 0), Err(StepRefused::TooEarly { .. })));
+    assert_eq!(forced(&FleetView::default()), Ok("activate K2".to_owned()));
+
+    let behind =
+        Witness { name: "b".to_owned(), seen: at(0), kids: vec![*jwk(1).kid()].into(), sequence: None };
+    let fleet = FleetView { replicas: vec![behind], ..FleetView::default() };
+    let refused = StepRefused::ReplicaBehind { kid: *jwk(2).kid(), replica: "b".to_owned() };
+    assert_eq!(forced(&fleet), Err(refused), "a replica that does not publish it is waited for all the same");
 }
 
 #[test]

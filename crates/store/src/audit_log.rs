@@ -1,14 +1,14 @@
 //! Acts are written in the transaction of what they tell of.
 
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    sea_query::Expr,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr,
 };
 
 use crate::{
     Act, StoreError, audit_chain,
     entity::{audit, revision},
     store::read_clock,
+    timed::Transaction,
 };
 
 /// Rows per statement: both databases bound the number of parameters.
@@ -16,7 +16,7 @@ const CHUNK: usize = 1000;
 
 /// Adds records to the log. Whoever writes one stands in line for the one row of `revision` until the transaction ends, so
 /// that each finds the record before its own.
-pub(crate) async fn append(transaction: &DatabaseTransaction, acts: &[Act]) -> Result<(), StoreError> {
+pub(crate) async fn append(transaction: &Transaction, acts: &[Act]) -> Result<(), StoreError> {
     if acts.is_empty() {
         return Ok(());
     }

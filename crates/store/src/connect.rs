@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use sea_orm::DatabaseConnection;
 use sea_orm_migration::MigratorTrait;
+use sqlx::postgres::PgConnectOptions;
 
 use crate::{StoreError, database_url::DatabaseUrl, migrate, postgres, sqlite};
 
@@ -10,6 +11,8 @@ pub(crate) struct Opened {
     pub(crate) db: DatabaseConnection,
     /// The file of an SQLite database.
     pub(crate) file: Option<PathBuf>,
+    /// The server of a PostgreSQL database.
+    pub(crate) server: Option<PgConnectOptions>,
 }
 
 /// Whether a database that does not exist is made. PostgreSQL's are made by their administrator.
@@ -26,7 +29,7 @@ pub(crate) async fn open<M: MigratorTrait>(url: &str, if_missing: IfMissing) -> 
             let db = sqlite::connect(&path).await?;
             migrate::refuse_newer::<M>(&db).await?;
             migrate::sqlite::<M>(&db, &path).await?;
-            Ok(Opened { db, file: Some(path) })
+            Ok(Opened { db, file: Some(path), server: None })
         }
         DatabaseUrl::Postgres(options) => {
             let db = postgres::connect(&options).await?;
@@ -34,7 +37,7 @@ pub(crate) async fn open<M: MigratorTrait>(url: &str, if_missing: IfMissing) -> 
             if migrate::is_pending::<M>(&db).await? {
                 migrate::postgres::<M>(&options).await?;
             }
-            Ok(Opened { db, file: None })
+            Ok(Opened { db, file: None, server: Some(postgres::serving(&options)) })
         }
     }
 }

@@ -1,12 +1,14 @@
 use claviger_jose::{Jwk, NumericDate};
 use claviger_keyring::{KeyState, Move, PURPOSE, SealedKey};
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryTrait, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryTrait, Set};
 
 use crate::{
     Act, Outcome, Store, StoreError, audit_log,
     entity::{revision, signing_key},
     failpoint, key_row,
     store::{advance, advance_revocations, read_revisions, secs},
+    timed::Transaction,
+    waiting::announce,
 };
 
 /// All keys at one moment.
@@ -133,6 +135,7 @@ impl Store {
             advance_revocations(&transaction).await?;
         }
         audit_log::append(&transaction, acts).await?;
+        announce(&transaction).await?;
         failpoint("keys.before_commit");
         transaction.commit().await?;
         failpoint("keys.after_commit");
@@ -144,7 +147,7 @@ fn revokes(operation: &KeyOp) -> bool {
     matches!(operation, KeyOp::Move { change, .. } if matches!(change.to, KeyState::Revoked { .. }))
 }
 
-async fn insert(transaction: &DatabaseTransaction, key: &NewKey) -> Result<(), StoreError> {
+async fn insert(transaction: &Transaction, key: &NewKey) -> Result<(), StoreError> {
     let kid = *key.jwk.kid();
     // Nobody can add it in between: writers of keys stand in line for the revision.
     if signing_key::Entity::find_by_id(kid.as_str()).one(transaction).await?.is_some() {
@@ -167,7 +170,7 @@ async fn insert(transaction: &DatabaseTransaction, key: &NewKey) -> Result<(), S
     Ok(())
 }
 
-async fn make(transaction: &DatabaseTransaction, change: &Move, state_seal: &[u8]) -> Result<(), StoreError> {
+async fn make(transaction: &Transaction, change: &Move, state_seal: &[u8]) -> Result<(), StoreError> {
     let Move { kid, from, to } = change;
     let mut row = signing_key::ActiveModel {
         state: Set(to.name().to_owned()),

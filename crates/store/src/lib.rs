@@ -56,9 +56,11 @@ mod registry_table;
 mod revocation;
 mod revocation_row;
 mod revocation_table;
+mod rewrap;
 mod secret;
 mod sqlite;
 mod store;
+mod timed;
 mod verifiers;
 mod waiting;
 

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, QueryOrder};
+use sea_orm::{ActiveModelTrait, EntityTrait, QueryOrder};
 
 use crate::{
     Act, Client, Outcome, Registry, RegistrySnapshot, Store, StoreError, audit_log,
     entity::{client, client_grant, client_secret, resource_server, revision, team},
     registry_row as row,
     store::{advance, read_revisions},
+    timed::Transaction,
+    waiting::announce,
 };
 
 /// Rows per statement: both databases bound the number of parameters.
@@ -77,15 +79,13 @@ impl Store {
             .flat_map(|client| client.secrets.iter().map(|secret| row::of_secret(client, secret)));
         insert::<client_secret::Entity, _>(&transaction, secrets).await?;
         audit_log::append(&transaction, acts).await?;
+        announce(&transaction).await?;
         transaction.commit().await?;
         Ok(Outcome::Applied)
     }
 }
 
-async fn insert<E, A>(
-    transaction: &DatabaseTransaction,
-    rows: impl Iterator<Item = A>,
-) -> Result<(), StoreError>
+async fn insert<E, A>(transaction: &Transaction, rows: impl Iterator<Item = A>) -> Result<(), StoreError>
 where
     E: EntityTrait,
     A: ActiveModelTrait<Entity = E>,

@@ -1,13 +1,17 @@
 //! What is revoked besides keys.
 
 use claviger_jose::{Kid, Mark, NumericDate};
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
 
 use crate::{
     Act, Store, StoreError, audit_log,
     entity::{revocation, signing_key},
-    revocation_row, revocation_table,
+    failpoint, revocation_row, revocation_table,
     store::{advance_revocations, clock, read_clock, read_revisions, secs},
+    waiting::announce,
 };
 
 /// What is to be revoked. Keys are not among it: their revocation is a change of the keyring.
@@ -95,7 +99,10 @@ impl Store {
             return Err(StoreError::FeedFull);
         }
         audit_log::append(&transaction, acts).await?;
+        announce(&transaction).await?;
+        failpoint("revoke.before_commit");
         transaction.commit().await?;
+        failpoint("revoke.after_commit");
         Ok(sequence)
     }
 

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect,
-    Set,
+    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect, Set,
     sea_query::{Expr, OnConflict},
 };
 
@@ -12,13 +11,14 @@ use crate::{
     Revoked, StoreError,
     entity::revocation::{ActiveModel, Column, Entity},
     revocation_row::{self, SUBJECT, TOKEN},
+    timed::Transaction,
 };
 
 /// Rows per statement: both databases bound the number of parameters.
 const CHUNK: usize = 1000;
 
 pub(crate) async fn insert(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     revoked: &[Revoked],
     now: i64,
     until: i64,
@@ -27,7 +27,7 @@ pub(crate) async fn insert(
 }
 
 /// Of two revocations of one thing the later times hold: nothing is ever lifted.
-async fn upsert(transaction: &DatabaseTransaction, rows: &[ActiveModel]) -> Result<(), StoreError> {
+async fn upsert(transaction: &Transaction, rows: &[ActiveModel]) -> Result<(), StoreError> {
     let later = |column: &str| {
         let (new, old) = (format!("excluded.{column}"), format!("revocation.{column}"));
         Expr::cust(format!("CASE WHEN {new} > {old} THEN {new} ELSE {old} END"))
@@ -48,14 +48,14 @@ async fn upsert(transaction: &DatabaseTransaction, rows: &[ActiveModel]) -> Resu
 #[derive(Debug, Clone, FromQueryResult)]
 struct Tokens {
     sub: Vec<u8>,
-    tokens: i64,
+    count: i64,
     not_before: i64,
     until: i64,
 }
 
 /// Brings the table within its bound, and answers whether that was possible. What has passed goes first, then single tokens
 /// give way to their subjects.
-pub(crate) async fn fit(transaction: &DatabaseTransaction, bound: u64, now: i64) -> Result<bool, StoreError> {
+pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Result<bool, StoreError> {
     if Entity::find().count(transaction).await? <= bound {
         return Ok(true);
     }
@@ -67,7 +67,7 @@ pub(crate) async fn fit(transaction: &DatabaseTransaction, bound: u64, now: i64)
     let tokens = Entity::find()
         .select_only()
         .column(Column::Sub)
-        .column_as(Column::Mark.count(), "tokens")
+        .column_as(Column::Mark.count(), "count")
         .column_as(Column::NotBefore.max(), "not_before")
         .column_as(Column::Until.max(), "until")
         .filter(Column::Kind.eq(TOKEN))
@@ -104,7 +104,7 @@ fn of_subject(tokens: &Tokens) -> ActiveModel {
 /// One row for the subject takes the place of its tokens, if it is not `revoked` already. `None` if all together are not
 /// enough.
 fn give_way(mut tokens: Vec<Tokens>, revoked: &HashSet<Vec<u8>>, excess: u64) -> Option<Vec<Tokens>> {
-    let gain = |tokens: &Tokens| tokens.tokens - i64::from(!revoked.contains(&tokens.sub));
+    let gain = |tokens: &Tokens| tokens.count - i64::from(!revoked.contains(&tokens.sub));
     tokens.sort_by(|one, other| gain(other).cmp(&gain(one)).then_with(|| one.sub.cmp(&other.sub)));
     let mut freed = 0;
     let enough = tokens.iter().position(|tokens| {
@@ -121,12 +121,8 @@ mod tests {
 
     fn check(counts: &[i64], revoked: &[u8], excess: u64, expected: Option<&[u8]>) {
         let revoked = revoked.iter().map(|&sub| vec![sub]).collect();
-        let tokens = (0..).zip(counts).map(|(sub, &tokens)| Tokens {
-            sub: vec![sub],
-            tokens,
-            not_before: 1,
-            until: 2,
-        });
+        let tokens =
+            (0..).zip(counts).map(|(sub, &count)| Tokens { sub: vec![sub], count, not_before: 1, until: 2 });
         let subjects = give_way(tokens.collect(), &revoked, excess);
         let subjects =
             subjects.map(|subjects| subjects.iter().map(|tokens| tokens.sub[0]).collect::<Vec<_>>());

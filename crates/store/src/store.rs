@@ -2,9 +2,8 @@ use std::{fmt, path::Path, sync::Arc};
 
 use claviger_jose::NumericDate;
 use sea_orm::{
-    AccessMode, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
-    EntityTrait, ExprTrait, IsolationLevel, QueryFilter, Set, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    AccessMode, ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
+    IsolationLevel, QueryFilter, Set, SqliteTransactionMode, TransactionOptions,
     sea_query::{Expr, OnConflict, Query},
 };
 use sea_orm_migration::MigratorTrait;
@@ -13,12 +12,15 @@ use crate::{
     StoreError,
     connect::{IfMissing, open},
     entity::{issuer, revision},
+    timed::{Timed, Transaction},
+    waiting::Announcements,
 };
 
 /// The memory of an issuer: one database. Cheap to clone; all clones share its connections.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) db: DatabaseConnection,
+    pub(crate) db: Timed<DatabaseConnection>,
+    pub(crate) announcements: Option<Arc<Announcements>>,
     file: Option<Arc<Path>>,
 }
 
@@ -62,7 +64,11 @@ impl Store {
 
     async fn open_as<M: MigratorTrait>(url: &str, if_missing: IfMissing) -> Result<Self, StoreError> {
         let opened = open::<M>(url, if_missing).await?;
-        Ok(Self { db: opened.db, file: opened.file.map(Into::into) })
+        Ok(Self {
+            db: Timed(opened.db),
+            announcements: opened.server.map(|server| Arc::new(Announcements::of(server))),
+            file: opened.file.map(Into::into),
+        })
     }
 
     /// Closes the connections, for every clone. An SQLite file is then complete without its log.
@@ -70,7 +76,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the last words of the database fail.
     pub async fn close(self) -> Result<(), StoreError> {
-        Ok(self.db.close().await?)
+        Ok(self.db.0.close().await?)
     }
 
     /// The time of the database: the one clock that all replicas share.
@@ -112,7 +118,7 @@ impl Store {
     }
 
     /// A transaction that sees one moment of the database and changes nothing.
-    pub(crate) async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub(crate) async fn begin_read(&self) -> Result<Transaction, StoreError> {
         let options = match self.db.get_database_backend() {
             DbBackend::Postgres => TransactionOptions {
                 isolation_level: Some(IsolationLevel::RepeatableRead),
@@ -121,13 +127,13 @@ impl Store {
             },
             _ => TransactionOptions::default(),
         };
-        Ok(self.db.begin_with_options(options).await?)
+        Ok(self.db.begin(options).await?)
     }
 
     /// A transaction that writes. On SQLite it takes the write lock at once: one that reads first and writes later
     /// fails for good when another has written in between, however long it would wait. On PostgreSQL each statement sees
     /// what was committed before it: who waited for the row of `revision` then reads what the other has written.
-    pub(crate) async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub(crate) async fn begin_write(&self) -> Result<Transaction, StoreError> {
         let options = TransactionOptions {
             isolation_level: match self.db.get_database_backend() {
                 DbBackend::Postgres => Some(IsolationLevel::ReadCommitted),
@@ -136,7 +142,7 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(self.db.begin_with_options(options).await?)
+        Ok(self.db.begin(options).await?)
     }
 }
 
@@ -156,7 +162,7 @@ pub(crate) async fn read_revisions(db: &impl ConnectionTrait) -> Result<Revision
 /// Takes the next number, if the last one is still the expected one. Whoever comes second waits here for the first
 /// one's transaction, and is told.
 pub(crate) async fn advance(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     column: revision::Column,
     expected: u64,
 ) -> Result<bool, StoreError> {
@@ -172,7 +178,7 @@ pub(crate) async fn advance(
 
 /// Takes the next number of the revocations, and the row as [`advance`] does. It is never behind the clock: after a restore
 /// of an older database the next revocation is still news to who has seen later ones.
-pub(crate) async fn advance_revocations(transaction: &DatabaseTransaction) -> Result<u64, StoreError> {
+pub(crate) async fn advance_revocations(transaction: &Transaction) -> Result<u64, StoreError> {
     let column = revision::Column::Revocations;
     let next = || Expr::col(column).add(1);
     let clock = || Expr::cust(clock(transaction.get_database_backend()));

@@ -78,7 +78,7 @@ impl Store {
         let transaction = self.begin_write().await?;
         // One replica at a time admits: together they would overstep the bounds.
         let queue = Expr::col(verifier_overflow::Column::NotedAt);
-        note_overflow(&transaction, queue.into()).await?;
+        note_overflow(&transaction, queue).await?;
         let silent = verifier::Entity::delete_many().filter(verifier::Column::Seen.lt(ago(now, SILENCE)));
         silent.exec(&transaction).await?;
         let counts = verifier::Entity::find()

@@ -11,6 +11,7 @@ use migrations::Migrator;
 use tokio::{net::TcpListener, sync::Notify, time::timeout};
 
 use crate::{
+    actor::Actor,
     admin,
     clock::wall_clock,
     config::Config,
@@ -110,14 +111,14 @@ impl AuthorizationServer {
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
         let vault = Arc::new(Vault::new(config.issuer.clone(), kek));
-        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
-
         let io = |what: &str| {
             let what = what.to_owned();
             move |source| StartError::Io { what, source }
         };
         let pool = SignerPool::start().map_err(io("signing threads"))?;
         let issuance = Arc::new(Issuance::new(config, pool, shutdown));
+        let actor = Actor::replica(&issuance.replica);
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), issuance.config.policy, actor);
         let ticker = Ticker::new(Arc::clone(&issuance), store.clone(), Arc::clone(&vault), rotation);
         ticker.first().await?;
         let bind = async |address: SocketAddr| {

@@ -9,8 +9,11 @@ mod fleet;
 mod key_changes;
 mod key_states;
 mod opening;
+mod outages;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
 mod registry;
+mod relay;
 mod revocations;
+mod rewrapping;
 mod serving;

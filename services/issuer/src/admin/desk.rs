@@ -5,6 +5,7 @@ use claviger_verifier::{TrustedIssuer, Verifier};
 
 use super::scopes::audience;
 use crate::{
+    actor::Actor,
     keys::{KeyView, Rotation, Vault},
     server::Issuance,
 };
@@ -40,8 +41,8 @@ impl std::ops::Deref for Desk {
 }
 
 impl Inner {
-    pub(super) fn rotation(&self) -> Rotation {
-        Rotation::new(self.store.clone(), Arc::clone(&self.vault), self.issuance.config.policy)
+    pub(super) fn rotation(&self, actor: Actor) -> Rotation {
+        Rotation::new(self.store.clone(), Arc::clone(&self.vault), self.issuance.config.policy, actor)
     }
 
     /// The verifier of tokens for this API. Its keys are those in memory: it need not fetch what this very process

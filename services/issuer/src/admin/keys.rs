@@ -24,6 +24,8 @@ use super::{
 };
 use crate::keys::{Opened, Taken};
 
+const NOTHING: &str = "nothing was changed: try again";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rotate {
@@ -42,7 +44,7 @@ pub(super) async fn list(State(desk): State<Desk>) -> Result<Response, Problem> 
 
 /// Rotates ahead of the period, if the keys are still as the operator has seen them.
 pub(super) async fn rotate(
-    _: Caller,
+    Caller(actor): Caller,
     State(desk): State<Desk>,
     headers: HeaderMap,
     body: Body,
@@ -54,34 +56,26 @@ pub(super) async fn rotate(
         None => Algorithm::ALL.to_vec(),
     };
     let _turn = desk.turn.lock().await;
-    let taken = if desk.store.revisions().await?.keyring == seen {
-        desk.rotation().rotate_from(seen, &algs).await
-    } else {
-        Ok(Taken::AlreadyRotated)
-    };
-    match taken {
+    match desk.rotation(actor).rotate_now(&algs, Some(seen)).await {
         Ok(Taken::Steps(steps)) => Ok(changed(&desk, &steps)),
-        Ok(Taken::Nothing | Taken::AlreadyRotated) => {
-            let detail = format!("the keys have changed since revision {seen}: look again");
-            Err(with_state(Problem::conflict("changed", detail), &desk).await)
-        }
+        Ok(Taken::Nothing | Taken::AlreadyRotated) => Err(Problem::conflict("changed", NOTHING)),
         Err(error) => Err(with_state(error.into(), &desk).await),
     }
 }
 
 /// Declares a key dead.
 pub(super) async fn revoke(
-    _: Caller,
+    Caller(actor): Caller,
     State(desk): State<Desk>,
     Path(kid): Path<String>,
 ) -> Result<Response, Problem> {
     let unknown =
         || Problem::new(StatusCode::NOT_FOUND, "unknown_key", "a kid is a thumbprint of 43 characters");
     let kid: Kid = kid.parse().map_err(|_| unknown())?;
-    match desk.rotation().revoke(kid).await? {
+    match desk.rotation(actor).revoke(kid).await? {
         Taken::Steps(steps) => Ok(changed(&desk, &steps)),
         Taken::Nothing | Taken::AlreadyRotated => {
-            Err(Problem::conflict("changed", "nothing was changed: try again"))
+            Err(Problem::conflict("changed", NOTHING))
         }
     }
 }

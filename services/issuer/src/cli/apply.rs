@@ -3,10 +3,12 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use claviger_jose::NumericDate;
-use claviger_store::{Client, Outcome, Registry, RegistrySnapshot};
+use claviger_store::{Act, Client, Outcome, Registry, RegistrySnapshot};
+use serde_json::json;
 
 use super::clients::new_secret;
 use crate::{
+    actor::Actor,
     config::Config,
     fleet::{Change, difference, parse},
 };
@@ -49,7 +51,8 @@ impl Apply {
             );
         }
         let (registry, secrets) = with_secrets(declared, &present, store.now().await?);
-        match store.replace_registry(revision, &registry, &[]).await? {
+        let acts = [applied(&name, revision, &changes, &secrets)];
+        match store.replace_registry(revision, &registry, &acts).await? {
             Outcome::Applied => {}
             Outcome::AlreadyRotated => {
                 bail!("somebody else changed the fleet at the same time; nothing was changed: try again")
@@ -60,6 +63,19 @@ impl Apply {
         }
         Ok(())
     }
+}
+
+/// What the audit log says of it.
+fn applied(file: &str, revision: u64, changes: &[Change], secrets: &[(String, String)]) -> Act {
+    let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    let made: Vec<&str> = secrets.iter().map(|(client, _)| client.as_str()).collect();
+    let detail = json!({
+        "before": { "revision": revision },
+        "after": { "revision": revision + 1 },
+        "changes": changes,
+        "secrets_made_for": made,
+    });
+    Actor::operator().act("registry.apply", file, detail)
 }
 
 /// The declared fleet with the secrets that are there, and a new one for each client without.

@@ -3,16 +3,18 @@ use clap::Subcommand;
 use claviger_jose::base64url;
 use claviger_keyring::rand_core::RngCore;
 use claviger_oauth::ClientId;
-use claviger_store::{Outcome, RegistrySnapshot, SecretHash};
+use claviger_store::{Client, Outcome, RegistrySnapshot, SecretHash};
 use comfy_table::{Table, presets::NOTHING};
+use serde_json::{Value, json};
 
-use crate::{config::Config, rng::SystemRng};
+use crate::{actor::Actor, config::Config, rng::SystemRng};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Clients {
     /// Show every client, its team, and how many of its secrets are live.
     List,
     /// Give a client a new secret and show it, once. The older ones go on for the overlap.
+    #[command(visible_alias = "rotate-secret")]
     NewSecret {
         /// The client.
         client_id: ClientId,
@@ -49,8 +51,11 @@ impl Clients {
                 let client = registry.clients.iter_mut().find(|client| client.client_id == client_id);
                 let client = client.with_context(|| format!("there is no client {client_id}"))?;
                 let (secret, hash) = new_secret();
+                let before = secrets(client);
                 client.add_secret(hash, now, now + *overlap);
-                match store.replace_registry(revision, &registry, &[]).await? {
+                let detail = json!({ "before": before, "after": secrets(client) });
+                let acts = [Actor::operator().act("client.secret", client_id.to_string(), detail)];
+                match store.replace_registry(revision, &registry, &acts).await? {
                     Outcome::Applied => println!("secret of {client_id} (shown only now): {secret}"),
                     Outcome::AlreadyRotated => bail!(
                         "somebody else changed the fleet at the same time; nothing was changed: try again"
@@ -60,6 +65,14 @@ impl Clients {
         }
         Ok(())
     }
+}
+
+/// The secrets of a client as the audit log tells them: by when they were made.
+fn secrets(client: &Client) -> Value {
+    let secrets = client.secrets.iter();
+    secrets
+        .map(|secret| json!({ "created_at": secret.created_at, "expires_at": secret.expires_at }))
+        .collect()
 }
 
 /// A secret of 256 random bits, and the hash that is kept of it.

@@ -1,89 +1,125 @@
-use std::{
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+mod fleet;
+mod follow;
+mod list;
+mod revoke;
+mod rotate;
+mod wait;
 
-use anyhow::anyhow;
+use std::sync::Arc;
+
+use anyhow::bail;
 use clap::{Args, Subcommand};
-use claviger_jose::{Algorithm, Kid, NumericDate};
-use claviger_keyring::{Keyring, RotationPolicy, Step, StepRefused};
-use comfy_table::{Table, presets::NOTHING};
+use claviger_jose::NumericDate;
+use claviger_keyring::{FleetView, Keyring, Step};
+use claviger_store::Store;
 
 use crate::{
-    clock::wall_clock,
+    actor::Actor,
     config::Config,
-    keys::{Rotation, RotationError, Taken, Vault, read_kek},
+    keys::{Opened, Rotation, Taken, Vault, read_kek},
+    witnesses::Witnesses,
 };
+
+pub(super) use revoke::Revoke;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
     /// Show every key, its state and its age, and the next step.
-    List,
+    List(Format),
+    /// Show who holds which keys: the replicas of the issuer, and the services that verify its tokens.
+    ///
+    /// Verifiers name themselves and what they hold when they ask for keys; those of other products do not, and are not
+    /// shown.
+    Fleet(Format),
     /// Take the steps that are due by the policy; with `--now`, rotate ahead of the period.
     ///
     /// A running issuer takes due steps by itself. A rotation is refused before the next key has
     /// been published for as long as the lead: a verifier that has not learned the key would
-    /// refuse good tokens.
-    Rotate(Rotate),
+    /// refuse good tokens. With `--wait` it comes as soon as all verifiers are known to hold the key.
+    Rotate(rotate::Rotate),
     /// Declare a key dead: it leaves the published set at once, and the prepared key takes over.
-    Revoke {
-        /// The key's identifier, as `keys list` shows it.
-        kid: Kid,
-    },
+    ///
+    /// With `--compromised` the command then follows the fleet until the last verifier has dropped the key.
+    Revoke(Revoke),
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Rotate {
-    /// Only this algorithm: RS256 or ES256.
-    #[arg(long, requires = "now")]
-    alg: Option<Algorithm>,
-    /// Rotate now, although the period is not over.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Format {
+    /// Answer in JSON.
     #[arg(long)]
-    now: bool,
+    json: bool,
 }
 
 impl Keys {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let keyroom = Keyroom::open(config).await?;
+        match self {
+            Self::List(format) => return list::run(&keyroom, format).await,
+            Self::Fleet(format) => return fleet::run(&keyroom, format).await,
+            Self::Rotate(rotate) => rotate.run(&keyroom).await?,
+            Self::Revoke(revoke) => revoke.run(&keyroom).await?,
+        }
+        list::run(&keyroom, Format { json: false }).await
+    }
+}
+
+/// What the commands on keys work with.
+pub(super) struct Keyroom<'c> {
+    config: &'c Config,
+    store: Store,
+    vault: Arc<Vault>,
+    rotation: Rotation,
+}
+
+impl<'c> Keyroom<'c> {
+    pub(super) async fn open(config: &'c Config) -> anyhow::Result<Self> {
         let vault = Arc::new(Vault::new(config.issuer.clone(), read_kek(&config.key_encryption_key)?));
         let store = super::store(config).await?;
-        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy);
-        let taken = match self {
-            Self::List => None,
-            Self::Rotate(Rotate { now: false, .. }) => Some(rotation.take_due_steps().await?),
-            Self::Rotate(Rotate { alg, .. }) => {
-                let algs = alg.as_ref().map_or(&Algorithm::ALL[..], std::slice::from_ref);
-                Some(rotation.rotate_now(algs).await.map_err(in_words)?)
-            }
-            Self::Revoke { kid } => Some(rotation.revoke(kid).await?),
-        };
-        match taken {
-            None => {}
-            Some(Taken::Nothing) => println!("nothing is due; `--now` rotates ahead of the period"),
-            Some(Taken::AlreadyRotated) => println!("somebody else changed the keys at the same time:"),
-            Some(Taken::Steps(steps)) => steps.iter().for_each(|step| println!("{}", describe(step))),
-        }
-        let opened = vault.open(&store.load_keys().await?, &[]);
-        let now = store.now().await?;
-        println!("{}", table(&opened.keyring, now));
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, Actor::operator());
+        Ok(Self { config, store, vault, rotation })
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    async fn opened(&self) -> anyhow::Result<Opened> {
+        Ok(self.vault.open(&self.store.load_keys().await?, &[]))
+    }
+
+    /// The keys that are vouched for, and their revision.
+    pub(super) async fn keyring(&self) -> anyhow::Result<(u64, Keyring)> {
+        let opened = self.opened().await?;
         match opened.verify_only {
-            Some(why) => println!("verify-only: {why}"),
-            None => println!("{}", next_step(&opened.keyring, &config.policy, now)),
+            Some(why) => bail!("verify-only: {why}"),
+            None => Ok((opened.revision, opened.keyring)),
+        }
+    }
+
+    /// Who holds what, and the time by which that is so.
+    async fn fleet(&self) -> Result<(FleetView, NumericDate), claviger_store::StoreError> {
+        let witnesses = Witnesses::load(&self.store, &self.config.policy).await?;
+        let now = self.store.now().await?;
+        Ok((witnesses.view(&self.config.policy, now), now))
+    }
+
+    /// Makes the keys that are due, unless a running issuer does.
+    async fn prepare_next(&self) -> anyhow::Result<()> {
+        let (fleet, now) = self.fleet().await?;
+        if fleet.live_replicas(&self.config.policy, now).next().is_some() {
+            return Ok(());
+        }
+        if let Taken::Steps(steps) = self.rotation.take_due_steps().await? {
+            tell(&steps);
         }
         Ok(())
     }
 }
 
-/// A refusal for the clock's sake, with the time as people read it.
-fn in_words(error: RotationError) -> anyhow::Error {
-    let RotationError::Refused(StepRefused::TooEarly { alg, earliest }) = error else {
-        return error.into();
-    };
-    let time = UNIX_EPOCH + Duration::from_secs(earliest.as_secs());
-    let left = span(earliest.since(wall_clock()));
-    anyhow!(
-        "the next {alg} key may sign from {} on, in {left}: verifiers must have learned it first",
-        humantime::format_rfc3339_seconds(time)
-    )
+fn tell(steps: &[Step]) {
+    for step in steps {
+        println!("{}", describe(step));
+    }
 }
 
 fn describe(step: &Step) -> String {
@@ -92,47 +128,6 @@ fn describe(step: &Step) -> String {
         Step::Create { alg, active: false } => format!("a new {alg} key was made and published"),
         Step::Activate { kid, .. } => format!("{kid} signs from now on"),
         Step::Remove { kid } => format!("{kid} left the published set"),
-        Step::Revoke { kid } => format!("{kid} left the set; verifiers drop it with their next refresh"),
+        Step::Revoke { kid } => format!("{kid} is revoked: it left the set and is named in the feed"),
     }
-}
-
-fn table(keyring: &Keyring, now: NumericDate) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(["kid", "alg", "state", "for", "until"]);
-    let mut keys: Vec<_> = keyring.keys().iter().collect();
-    keys.sort_by_key(|key| (key.jwk.alg(), key.state.since()));
-    for key in keys {
-        let left = key.state.until().map(|until| format!("in {}", span(until.since(now))));
-        table.add_row([
-            key.jwk.kid().to_string(),
-            key.jwk.alg().to_string(),
-            key.state.name().to_owned(),
-            span(now.since(key.state.since())),
-            left.unwrap_or_default(),
-        ]);
-    }
-    table
-}
-
-fn next_step(keyring: &Keyring, policy: &RotationPolicy, now: NumericDate) -> String {
-    match keyring.next_due(policy) {
-        Some((at, step)) if at > now => format!("next: {} in {}", announce(&step), span(at.since(now))),
-        Some((_, step)) => {
-            format!("next: {}, due now: a running issuer does it within a second", announce(&step))
-        }
-        None => "nothing will be due".to_owned(),
-    }
-}
-
-fn announce(step: &Step) -> String {
-    match step {
-        Step::Create { alg, .. } => format!("a new {alg} key"),
-        Step::Activate { kid, .. } => format!("{kid} begins to sign"),
-        Step::Remove { kid } => format!("{kid} leaves the set"),
-        Step::Revoke { kid } => format!("{kid} is revoked"),
-    }
-}
-
-fn span(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
 }

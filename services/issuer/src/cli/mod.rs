@@ -1,13 +1,22 @@
 //! The command line of `claviger`.
 
 mod apply;
+mod audit;
 mod clients;
+mod horizons;
 mod init;
 mod keys;
+mod progress;
+mod revoke;
 mod serve;
+mod words;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{IsTerminal, stdin},
+    path::{Path, PathBuf},
+};
 
+use anyhow::ensure;
 use clap::{Parser, Subcommand};
 use claviger_store::{Store, StoreError};
 use migrations::Migrator;
@@ -43,6 +52,12 @@ enum Command {
     /// Look at the signing keys and change them.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Revoke keys, tokens, sessions, subjects or clients: verifiers that work offline learn it within seconds.
+    #[command(subcommand)]
+    Revoke(revoke::Revoke),
+    /// Read the audit log: who did what to keys, clients and revocations, and what was refused.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Look at the clients and change their secrets.
     #[command(subcommand)]
     Clients(clients::Clients),
@@ -60,6 +75,8 @@ impl Cli {
             Command::Serve => serve::run(config(&self.data_dir)?).await,
             Command::Apply(apply) => apply.run(&config(&self.data_dir)?).await,
             Command::Keys(keys) => keys.run(&config(&self.data_dir)?).await,
+            Command::Revoke(revoke) => revoke.run(&config(&self.data_dir)?).await,
+            Command::Audit(audit) => audit.run(&config(&self.data_dir)?).await,
             Command::Clients(clients) => clients.run(&config(&self.data_dir)?).await,
         }
     }
@@ -70,6 +87,19 @@ async fn store(config: &Config) -> Result<Store, StoreError> {
     let store = Store::open_existing::<Migrator>(&config.database).await?;
     store.bind_issuer(config.issuer.as_str()).await?;
     Ok(store)
+}
+
+/// Asks before something that cannot be undone, unless that was confirmed already.
+fn ensure_meant(what: &str, confirmed: bool) -> anyhow::Result<()> {
+    if confirmed {
+        return Ok(());
+    }
+    ensure!(stdin().is_terminal(), "nothing was done: confirm with --yes where there is no terminal to ask");
+    println!("{what}? Type \"yes\" to go on:");
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    ensure!(answer.trim() == "yes", "nothing was done");
+    Ok(())
 }
 
 fn config(data_dir: &Path) -> Result<Config, Mistakes> {

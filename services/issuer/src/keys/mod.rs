@@ -9,6 +9,6 @@ mod vault;
 mod view;
 
 pub use kek_file::{KekFileError, create_kek, read_kek};
-pub use rotation::{Rotation, RotationError, Taken};
+pub use rotation::{Refusal, Rotation, RotationError, Taken};
 pub use vault::{Opened, Vault};
 pub use view::{KeyView, PublishedSet};
