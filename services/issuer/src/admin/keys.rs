@@ -58,8 +58,10 @@ pub(super) async fn rotate(
     let _turn = desk.turn.lock().await;
     match desk.rotation(actor).rotate_now(&algs, Some(seen)).await {
         Ok(Taken::Steps(steps)) => Ok(changed(&desk, &steps)),
-        Ok(Taken::Nothing | Taken::AlreadyRotated) => Err(Problem::conflict("changed", NOTHING)),
-        Err(error) => Err(with_state(error.into(), &desk).await),
+        Ok(Taken::Nothing | Taken::AlreadyRotated) => {
+            Err(refused(Problem::conflict("changed", NOTHING), &desk))
+        }
+        Err(error) => Err(with_state(refused(error.into(), &desk), &desk).await),
     }
 }
 
@@ -72,12 +74,18 @@ pub(super) async fn revoke(
     let unknown =
         || Problem::new(StatusCode::NOT_FOUND, "unknown_key", "a kid is a thumbprint of 43 characters");
     let kid: Kid = kid.parse().map_err(|_| unknown())?;
-    match desk.rotation(actor).revoke(kid).await? {
+    match desk.rotation(actor).revoke(kid).await.map_err(|error| refused(error.into(), &desk))? {
         Taken::Steps(steps) => Ok(changed(&desk, &steps)),
         Taken::Nothing | Taken::AlreadyRotated => {
-            Err(Problem::conflict("changed", NOTHING))
+            Err(refused(Problem::conflict("changed", NOTHING), &desk))
         }
     }
+}
+
+/// Counts a refusal by its code.
+fn refused(problem: Problem, desk: &Desk) -> Problem {
+    desk.issuance.counters.steps.add(problem.code());
+    problem
 }
 
 fn changed(desk: &Desk, steps: &[Step]) -> Response {

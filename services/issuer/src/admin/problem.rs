@@ -42,6 +42,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the log says why")
     }
 
+    /// The stable code.
+    pub(super) fn code(&self) -> &str {
+        self.members.get("error").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// The same with something else to know.
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.members.insert(name.to_owned(), value.into());
