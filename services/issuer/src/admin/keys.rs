@@ -24,6 +24,8 @@ use super::{
 };
 use crate::keys::{Opened, Taken};
 
+const NOTHING: &str = "nothing was changed: try again";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rotate {
@@ -57,8 +59,7 @@ pub(super) async fn rotate(
     match desk.rotation(actor).rotate_now(&algs, Some(seen)).await {
         Ok(Taken::Steps(steps)) => Ok(changed(&desk, &steps)),
         Ok(Taken::Nothing | Taken::AlreadyRotated) => {
-            let detail = format!("the keys have changed since revision {seen}: look again");
-            Err(with_state(refused(Problem::conflict("changed", detail), &desk), &desk).await)
+            Err(refused(Problem::conflict("changed", NOTHING), &desk))
         }
         Err(error) => Err(with_state(refused(error.into(), &desk), &desk).await),
     }
@@ -75,9 +76,7 @@ pub(super) async fn revoke(
     let kid: Kid = kid.parse().map_err(|_| unknown())?;
     match desk.rotation(actor).revoke(kid).await.map_err(|error| refused(error.into(), &desk))? {
         Taken::Steps(steps) => Ok(changed(&desk, &steps)),
-        Taken::Nothing | Taken::AlreadyRotated => {
-            Err(refused(Problem::conflict("changed", "nothing was changed: try again"), &desk))
-        }
+        Taken::Nothing | Taken::AlreadyRotated => Err(refused(Problem::conflict("changed", NOTHING), &desk)),
     }
 }
 

@@ -97,8 +97,17 @@ async fn of_two_hundred_rotations_at_once_one_is_made() {
     let mut expected = vec![409; 200];
     expected[0] = 200;
     assert_eq!(statuses, expected);
-    let after = issuer.store.load_keys().await.unwrap();
-    assert_eq!((after.revision, after.keys.len()), (before.revision + 1, before.keys.len() + 1));
+    let after = until("the next key is made", async || {
+        let after = issuer.store.load_keys().await.unwrap();
+        (after.keys.len() > before.keys.len()).then_some(after)
+    });
+    let after = after.await;
+    assert_eq!(after.keys.len(), before.keys.len() + 1, "one rotation, one new key");
+    let state = |name: &str| after.keys.iter().filter(|key| key.state.name() == name).count();
+    assert_eq!((state("active"), state("retiring"), state("prepared")), (2, 1, 2));
+    let log = issuer.store.audit_after(0, 1000).await.unwrap();
+    let of = |act: &str| log.iter().filter(|record| record.act.act == act).count();
+    assert_eq!((of("key.retire"), of("keys.refused")), (1, 199));
     issuer.stop().await;
 }
 
