@@ -46,7 +46,7 @@ pub(super) enum Keys {
     ///
     /// To change it: name the new key among `previous_key_encryption_keys` of every replica, then make it the
     /// `key_encryption_key` and the old one a previous one, and then run this. Replicas go on all the while. When it
-    /// says stale_rows=0, the old key can go.
+    /// says `stale_rows=0`, the old key can go.
     Rewrap(rewrap::Rewrap),
     /// Move an audience to another algorithm, as soon as all its verifiers hold the key.
     Migrate(migrate::Migrate),

@@ -15,7 +15,7 @@ use claviger_oauth::TokenError;
 use crate::faulty::{Fault, Faulty, Here, Together};
 
 /// How many ask at once, and how many of them a keeper gets to see at once.
-const CALLERS: usize = 16;
+const CALLERS: usize = 8;
 const THREADS: usize = 8;
 /// A quarter of a second, and what a busy machine adds: the half second of the fault plan.
 const BOUND: Duration = Duration::from_millis(250 + 250);

@@ -48,15 +48,17 @@ fn what_is_signed_in_a_token_verifies_here_until_the_key_is_destroyed() {
             thread::scope(|scope| {
                 let signing = |_| scope.spawn(|| (0..25).for_each(|n| check(&key, n)));
                 let threads: Vec<_> = (0..8).map(signing).collect();
-                threads.into_iter().for_each(|thread| thread.join().unwrap());
+                for thread in threads {
+                    thread.join().unwrap();
+                }
             });
             // Another process, or this one after a restart, finds it by its reference.
             let again = Pkcs11Module::open(&settings).unwrap();
             let signer = again.signer(alg, &reference).unwrap();
             check(&SigningKey::external(key.jwk().clone(), signer).unwrap(), 1);
             module.destroy(&reference).unwrap();
-            let signed = key.sign(Typ::AtJwt, &json!({}));
-            assert!(matches!(signed, Err(SignError::Unavailable(_))), "{signed:?}");
+            let refused = key.sign(Typ::AtJwt, &json!({}));
+            assert!(matches!(refused, Err(SignError::Unavailable(_))), "{refused:?}");
             module.destroy(&reference).expect("that it is gone is no error");
         }
     });
@@ -124,7 +126,9 @@ fn an_issuer_makes_its_keys_in_the_token_and_has_revoked_ones_destroyed() {
         assert!(before[0].sign(Typ::AtJwt, &json!({})).is_err(), "it was destroyed with its row");
         let after = runtime.block_on(signers(&home));
         assert_eq!(after.len(), 2, "the prepared one has taken over");
-        after.iter().for_each(|key| check(key, 8));
+        for key in &after {
+            check(key, 8);
+        }
     });
 }
 
