@@ -8,10 +8,12 @@
 //! - [`Load`]: callers of an issuer and its services, who keep an [`account`] of every answer.
 //! - [`Process`]: a child that is ended when its owner goes.
 //! - [`Wire`]: a bare connection, for load.
+//! - [`Browser`]: a real browser, for pages.
 //! - [`postgres`]: a PostgreSQL server of the harness's own.
 //! - [`until`]: waiting for a condition, with an end.
 
 pub mod account;
+mod browser;
 mod fleet;
 pub mod gate;
 mod http;
@@ -24,6 +26,7 @@ mod replica;
 mod service;
 mod wire;
 
+pub use browser::{Browser, Look};
 pub use fleet::{FLEET, Fleet, LEDGER, ORDERS};
 pub use http::{Reply, client, until};
 pub use issuer::{Database, IssuerHome, Ran, TokenQuestion, ready};
