@@ -14,7 +14,7 @@ use crate::{
     breakage::Inequality,
     figures::Figures,
     judge::{Breach, Journal},
-    report,
+    model, report,
     scenario::Scenario,
     time::{DAY, Millis, SECOND},
     world::World,
@@ -87,18 +87,17 @@ fn clock(at: Millis) -> String {
 pub(crate) fn broken(which: Option<Inequality>, verifiers: usize, seeds: u64) -> ExitCode {
     let mut missed = 0;
     for inequality in Inequality::ALL.into_iter().filter(|one| which.is_none_or(|which| which == *one)) {
-        match find(inequality, verifiers, seeds) {
-            Some((seed, breach)) => println!(
-                "{:<30} seed {seed}, {}: {} ({})",
-                inequality.words(),
-                clock(breach.at),
-                breach.invariant,
-                breach.words
-            ),
-            None => {
-                missed += 1;
-                println!("{:<30} NOT NOTICED in {seeds} seeds", inequality.words());
-            }
+        let by_simulation = find(inequality, verifiers, seeds).map(|(seed, breach)| {
+            format!("seed {seed}, {}: {} ({})", clock(breach.at), breach.invariant, breach.words)
+        });
+        let explored = model::find(inequality);
+        let by_model = explored.broken.map(|(property, way)| {
+            format!("after {} states: {property} ({way})", explored.states)
+        });
+        println!("{}", inequality.words());
+        for (who, found) in [("simulation", by_simulation), ("model", by_model)] {
+            missed += u32::from(found.is_none());
+            println!("  {who:<10} {}", found.as_deref().unwrap_or("DOES NOT NOTICE"));
         }
     }
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
