@@ -1,11 +1,19 @@
 //! The settings of an issuer, checked as a whole before anything is opened.
 
-use std::{fmt::Display, net::SocketAddr, num::NonZeroUsize, path::Path, str::FromStr, time::Duration};
+use std::{
+    fmt::Display,
+    net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::Path,
+    str::FromStr,
+    time::Duration,
+};
 
 use claviger_keyring::{Lifetimes, RotationPolicy};
-use claviger_oauth::Issuer;
+use claviger_oauth::{Audience, Issuer};
 
 use crate::{
+    admin,
     declared::{Document, Mistakes, Table},
     http::ConnectionLimits,
     keys::KeySettings,
@@ -16,6 +24,10 @@ pub const CONFIG_FILE: &str = "claviger.toml";
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+/// F, where nothing else is said.
+const POLL: Duration = Duration::from_secs(15);
+/// Where operators are listened to, where nothing else is said.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8082);
 
 /// The settings of one issuer: `claviger.toml` in its data directory, with the environment over it.
 #[derive(Debug, Clone)]
@@ -32,8 +44,12 @@ pub struct Config {
     pub policy: RotationPolicy,
     /// M: for how long verifiers may use the key set while the issuer is away.
     pub staleness: Duration,
+    /// F: how often verifiers ask for revocations.
+    pub poll: Duration,
     /// How long a connection may wait, and how many there may be.
     pub limits: ConnectionLimits,
+    /// Where the operators' listener is, if there is one.
+    pub admin: Option<SocketAddr>,
 }
 
 impl Config {
@@ -74,6 +90,17 @@ impl Config {
     }
 }
 
+/// An address, or `off`.
+struct AdminListen(Option<SocketAddr>);
+
+impl FromStr for AdminListen {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        if text == "off" { Ok(Self(None)) } else { text.parse().map(|address| Self(Some(address))) }
+    }
+}
+
 /// Reads settings by name, the environment over the file: `CLAVIGER_ROTATION_LEAD` is
 /// `rotation.lead`, and so on.
 struct Reader<'r, 't> {
@@ -84,13 +111,21 @@ struct Reader<'r, 't> {
 impl Reader<'_, '_> {
     fn config(&self, root: &Table<'_, '_>, data_dir: &Path) -> Option<Config> {
         let issuer: Option<Issuer> = self.required(root, "issuer");
+        if issuer.as_ref().is_some_and(|issuer| issuer.join(admin::PATH).parse::<Audience>().is_err()) {
+            let message = format!("`issuer` is too long: with {} it must be an audience", admin::PATH);
+            self.document.note(root.line_of("issuer"), message);
+        }
         let listen = self.required(root, "listen");
         let database = self.database(root, data_dir);
         let key_file = self.variable(root, "key_encryption_key");
         let keys = KeySettings::read(self.document, root, key_file, data_dir);
         let loopback = issuer.as_ref().is_some_and(Issuer::is_loopback);
-        let (policy, staleness) = self.policy(root, loopback);
+        let verifiers = root.table("verifiers");
+        let (policy, staleness) = self.policy(root, &verifiers, loopback);
+        let poll = self.poll(&verifiers, loopback);
+        verifiers.finish();
         let limits = self.limits(root);
+        let admin = self.admin(root);
         Some(Config {
             issuer: issuer?,
             listen: listen?,
@@ -98,7 +133,9 @@ impl Reader<'_, '_> {
             keys: keys?,
             policy: policy?,
             staleness,
+            poll,
             limits,
+            admin,
         })
     }
 
@@ -114,9 +151,14 @@ impl Reader<'_, '_> {
         Some(url)
     }
 
-    fn policy(&self, root: &Table<'_, '_>, loopback: bool) -> (Option<RotationPolicy>, Duration) {
+    fn policy(
+        &self,
+        root: &Table<'_, '_>,
+        verifiers: &Table<'_, '_>,
+        loopback: bool,
+    ) -> (Option<RotationPolicy>, Duration) {
         let defaults = Lifetimes::default();
-        let (rotation, verifiers) = (root.table("rotation"), root.table("verifiers"));
+        let rotation = root.table("rotation");
         let foreign = verifiers.boolean("foreign");
         let lifetimes = Lifetimes {
             token: self.duration(root, "token_lifetime", defaults.token),
@@ -124,14 +166,14 @@ impl Reader<'_, '_> {
             lead: self.duration(&rotation, "lead", defaults.lead),
             tail: self.duration(&rotation, "tail", defaults.tail),
             lease: self.duration(&rotation, "lease", defaults.lease),
-            skew: self.duration(&verifiers, "skew", defaults.skew),
-            freshness: self.duration(&verifiers, "freshness", defaults.freshness),
+            skew: self.duration(verifiers, "skew", defaults.skew),
+            freshness: self.duration(verifiers, "freshness", defaults.freshness),
             foreign_verifiers: self
-                .variable(&verifiers, "foreign")
+                .variable(verifiers, "foreign")
                 .or(foreign)
                 .unwrap_or(defaults.foreign_verifiers),
         };
-        let staleness = self.duration(&verifiers, "staleness", DAY);
+        let staleness = self.duration(verifiers, "staleness", DAY);
 
         // Verifiers clamp what they are told; a loopback issuer is for development, where time is compressed.
         let floor = Duration::from_secs(if loopback { 1 } else { 60 });
@@ -147,8 +189,35 @@ impl Reader<'_, '_> {
             self.document.note(rotation.line(), broken.to_string());
         }
         rotation.finish();
-        verifiers.finish();
         (policy.ok(), staleness)
+    }
+
+    fn poll(&self, verifiers: &Table<'_, '_>, loopback: bool) -> Duration {
+        let poll = self.duration(verifiers, "poll", POLL);
+        let bounds = Duration::from_secs(if loopback { 1 } else { 5 })..=Duration::from_mins(1);
+        if !bounds.contains(&poll) {
+            let message = format!("`verifiers.poll` must be {} s to 60 s", bounds.start().as_secs());
+            self.document.note(verifiers.line_of("poll"), message);
+        }
+        poll
+    }
+
+    fn admin(&self, root: &Table<'_, '_>) -> Option<SocketAddr> {
+        let admin = root.table("admin");
+        let declared = admin.parsed("listen");
+        let listen = self.variable(&admin, "listen").or(declared).unwrap_or(AdminListen(Some(ADMIN))).0;
+        let declared = admin.boolean("allow_remote");
+        let allow_remote = self.variable(&admin, "allow_remote").or(declared).unwrap_or(false);
+        if let Some(address) = listen.filter(|address| !address.ip().to_canonical().is_loopback())
+            && !allow_remote
+        {
+            let message = format!(
+                "`admin.listen` = {address} can be reached from other machines: say `allow_remote = true` if that is meant"
+            );
+            self.document.note(admin.line_of("listen"), message);
+        }
+        admin.finish();
+        listen
     }
 
     fn limits(&self, root: &Table<'_, '_>) -> ConnectionLimits {
@@ -190,5 +259,58 @@ impl Reader<'_, '_> {
         // A database URL may carry a password: the value is not repeated.
         self.document.note_variable(variable, format!("{problem}"));
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    const LEAST: &str = r#"
+issuer = "http://127.0.0.1:8080"
+listen = "127.0.0.1:8080"
+database = "sqlite://claviger.db"
+key_encryption_key = "kek"
+"#;
+
+    fn parsed(more: &str, environment: &[(&str, &str)]) -> Result<Config, Mistakes> {
+        let value =
+            |name: &str| environment.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned());
+        Config::parse("claviger.toml", &format!("{LEAST}{more}"), Path::new("/data"), value)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "`expect!` reads best in the call")]
+    fn check_mistakes(more: &str, expected: Expect) {
+        expected.assert_eq(&parsed(more, &[]).unwrap_err().to_string());
+    }
+
+    // S-98
+    #[test]
+    fn operators_are_listened_to_on_this_machine_unless_more_is_said() {
+        let admin =
+            |more, environment| parsed(more, environment).unwrap().admin.map(|address| address.to_string());
+        assert_eq!(admin("", &[]).as_deref(), Some("127.0.0.1:8082"));
+        assert_eq!(admin("[admin]\nlisten = \"off\"", &[]), None);
+        assert_eq!(admin("", &[("CLAVIGER_ADMIN_LISTEN", "[::1]:0")]).as_deref(), Some("[::1]:0"));
+        let remote = "[admin]\nlisten = \"10.0.0.7:8082\"\nallow_remote = true";
+        assert_eq!(admin(remote, &[]).as_deref(), Some("10.0.0.7:8082"));
+        check_mistakes(
+            "[admin]\nlisten = \"0.0.0.0:8082\"",
+            expect![
+                "claviger.toml:7: `admin.listen` = 0.0.0.0:8082 can be reached from other machines: say `allow_remote = true` if that is meant"
+            ],
+        );
+    }
+
+    #[test]
+    fn revocations_are_asked_for_often_enough_and_not_too_often() {
+        assert_eq!(parsed("", &[]).unwrap().poll, POLL);
+        assert_eq!(parsed("", &[("CLAVIGER_VERIFIERS_POLL", "1s")]).unwrap().poll, Duration::from_secs(1));
+        check_mistakes(
+            "[verifiers]\npoll = \"61s\"",
+            expect!["claviger.toml:7: `verifiers.poll` must be 1 s to 60 s"],
+        );
     }
 }

@@ -10,15 +10,21 @@
 //! - [`server`]: what requests are answered from, in memory; the order of starting.
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
-//! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign.
+//! - [`feed`]: what is revoked, as a signed statement; [`reports`]: what verifiers say of themselves in return.
+//! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign; one replica at a time takes the
+//!   steps that are due, and signs [`checkpoint`]s of the audit log.
+//! - [`admin`]: what operators are listened to for, on an address of its own; [`counters`]: what their metrics show.
 //! - [`http`]: the server's own accept loop, with a limit to every wait.
 
 pub mod actor;
+pub mod admin;
 pub mod checkpoint;
 mod cli;
 mod clock;
 pub mod config;
+pub mod counters;
 pub mod declared;
+pub mod feed;
 pub mod fleet;
 mod grant;
 pub mod http;
@@ -26,6 +32,7 @@ pub mod keys;
 pub mod lease;
 pub mod mint;
 pub mod registry_view;
+pub mod reports;
 mod rng;
 mod routes;
 pub mod server;

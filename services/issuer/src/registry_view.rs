@@ -3,9 +3,11 @@
 use std::{collections::HashMap, time::Duration};
 
 use claviger_jose::NumericDate;
-use claviger_oauth::{Audience, ClientId, PresentedSecret, ScopeSet, TokenError};
+use claviger_oauth::{Audience, ClientId, Issuer, PresentedSecret, ScopeSet, TokenError};
 use claviger_store::{Client, RegistrySnapshot, ResourceServer};
 use secrecy::ExposeSecret;
+
+use crate::admin;
 
 /// The fleet as the request path sees it: in memory, looked up by name, swapped as a whole.
 #[derive(Debug, Default)]
@@ -19,17 +21,22 @@ pub struct RegistryView {
 
 impl RegistryView {
     /// The view of a registry. No token lives longer than `longest`, whatever was declared when a longer
-    /// one was allowed: how long a retired key stays published follows from it.
+    /// one was allowed: how long a retired key stays published follows from it. The issuer's own admin API is always
+    /// there, and as this program knows it, not as the database does.
     #[must_use]
-    pub fn new(snapshot: RegistrySnapshot, longest: Duration) -> Self {
+    pub fn new(snapshot: RegistrySnapshot, longest: Duration, issuer: &Issuer) -> Self {
         let RegistrySnapshot { revision, mut registry } = snapshot;
+        let own = admin::resource_server(issuer, longest);
+        registry.resource_servers.retain(|server| server.audience != own.audience);
         for server in &mut registry.resource_servers {
             server.token_lifetime = server.token_lifetime.min(longest);
         }
         let scopes = registry.resource_servers.iter().flat_map(|server| server.scopes.iter());
+        let scopes = scopes.filter_map(|scope| scope.parse().ok()).collect();
+        registry.resource_servers.push(own);
         Self {
             revision,
-            scopes: scopes.filter_map(|scope| scope.parse().ok()).collect(),
+            scopes,
             clients: registry.clients.into_iter().map(|client| (client.client_id.clone(), client)).collect(),
             resource_servers: registry
                 .resource_servers
@@ -39,7 +46,7 @@ impl RegistryView {
         }
     }
 
-    /// All scopes of all resource servers, for the metadata.
+    /// All scopes of all resource servers of the fleet, for the metadata.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.scopes
@@ -49,6 +56,17 @@ impl RegistryView {
     #[must_use]
     pub fn resource_server(&self, audience: &Audience) -> Option<&ResourceServer> {
         self.resource_servers.get(audience)
+    }
+
+    /// The identifiers of all resource servers.
+    pub fn audiences(&self) -> impl Iterator<Item = &Audience> {
+        self.resource_servers.keys()
+    }
+
+    /// Whether there is a resource server of this name.
+    #[must_use]
+    pub fn knows(&self, audience: &str) -> bool {
+        self.resource_servers.contains_key(audience)
     }
 
     /// Proves who a client is: the method that it registered, a secret that is alive
@@ -87,8 +105,11 @@ mod tests {
             team = [{ name = "shop" }]
             resource_server = [{ audience = "https://a.test", team = "shop", token_lifetime = "1h" }]
         "#;
-        let registry: Registry = crate::fleet::parse("fleet.toml", text, Duration::from_hours(1)).unwrap();
-        let view = RegistryView::new(RegistrySnapshot { revision: 1, registry }, Duration::from_mins(5));
+        let issuer = "https://id.test".parse().unwrap();
+        let registry: Registry =
+            crate::fleet::parse("fleet.toml", text, Duration::from_hours(1), &issuer).unwrap();
+        let view =
+            RegistryView::new(RegistrySnapshot { revision: 1, registry }, Duration::from_mins(5), &issuer);
         let server = view.resource_server(&"https://a.test".parse().unwrap()).unwrap();
         assert_eq!(server.token_lifetime, Duration::from_mins(5));
     }

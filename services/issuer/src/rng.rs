@@ -25,3 +25,10 @@ impl RngCore for SystemRng {
 }
 
 impl CryptoRng for SystemRng {}
+
+/// A name that nobody else has and nobody can guess: a UUID of version 4.
+pub(crate) fn random_id() -> uuid::Uuid {
+    let mut random = [0; 16];
+    SystemRng.fill_bytes(&mut random);
+    uuid::Builder::from_random_bytes(random).into_uuid()
+}

@@ -2,35 +2,57 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use claviger_jose::Algorithm;
 use claviger_keyring::SigningKey;
 use claviger_oauth::TokenError;
-use claviger_store::{ServingLock, Store, StoreError};
+use claviger_store::{RevocationSnapshot, ServingLock, Store, StoreError};
 use migrations::Migrator;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify, time::timeout};
 
 use crate::{
     actor::Actor,
+    admin,
+    clock::wall_clock,
     config::Config,
+    counters::Counters,
+    feed::SignedStatement,
     http::{ConnectionLimits, Drained, Shutdown, serve},
     keys::{ExternalSigning, KeyView, Rotation, UnlockError, Vault},
     lease::Lease,
     mint::Mint,
     registry_view::RegistryView,
+    reports::Reports,
+    rng::random_id,
     routes,
     signer_pool::SignerPool,
     ticker::{TickError, Ticker},
+    witnesses::Witnesses,
 };
+
+/// How long a process that stops waits for the database to hear of it.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What requests are answered from. Nothing in it waits for the database.
 #[derive(Debug)]
 pub(crate) struct Issuance {
     pub(crate) config: Config,
+    /// The name of this process among the replicas.
+    pub(crate) replica: String,
     pub(crate) keys: ArcSwap<KeyView>,
     pub(crate) registry: ArcSwap<RegistryView>,
+    pub(crate) revocations: ArcSwap<RevocationSnapshot>,
+    /// The feed as it is served; none before the first was signed.
+    pub(crate) feed: ArcSwapOption<SignedStatement>,
+    /// What verifiers have said since it was last written down.
+    pub(crate) reports: Reports,
+    /// Who holds which keys, for operators; empty while nobody listens for them.
+    pub(crate) witnesses: ArcSwap<Witnesses>,
     pub(crate) lease: Lease,
     pub(crate) mint: Mint,
+    pub(crate) counters: Counters,
+    /// This process has changed something itself: the ticker need not wait to find out.
+    pub(crate) changed: Notify,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -62,11 +84,14 @@ pub enum StartError {
 #[error("the ticker ended; this is a fault of the program")]
 pub struct TickerEnded;
 
-/// An issuer that is bound to its address.
+/// An issuer that is bound to its addresses.
 #[derive(Debug)]
 pub struct AuthorizationServer {
     listener: TcpListener,
+    /// For operators.
+    admin: Option<TcpListener>,
     issuance: Arc<Issuance>,
+    vault: Arc<Vault>,
     ticker: Ticker,
     store: Store,
     limits: ConnectionLimits,
@@ -85,9 +110,6 @@ impl AuthorizationServer {
         let store = Store::open_existing::<Migrator>(&config.database).await?;
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
-        let actor = Actor::replica(&std::process::id().to_string());
-        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, actor);
-
         let io = |what: &str| {
             let what = what.to_owned();
             move |source| StartError::Io { what, source }
@@ -97,20 +119,21 @@ impl AuthorizationServer {
         if vault.has_module() {
             mint = mint.with_external(ExternalSigning::start().map_err(io("signing threads"))?);
         }
-        let issuance = Arc::new(Issuance {
-            keys: ArcSwap::from_pointee(KeyView::empty()),
-            registry: ArcSwap::default(),
-            lease: Lease::new(config.policy.lifetimes().lease),
-            mint,
-            shutdown: shutdown.clone(),
-            config,
-        });
-        let ticker = Ticker::new(Arc::clone(&issuance), store.clone(), vault, rotation);
+        let issuance = Arc::new(Issuance::new(config, mint, shutdown));
+        let actor = Actor::replica(&issuance.replica);
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), issuance.config.policy, actor);
+        let ticker = Ticker::new(Arc::clone(&issuance), store.clone(), Arc::clone(&vault), rotation);
         ticker.first().await?;
-        let address = issuance.config.listen;
-        let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
+        let bind = async |address: SocketAddr| {
+            TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))
+        };
+        let listener = bind(issuance.config.listen).await?;
+        let admin = match issuance.config.admin {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let limits = issuance.config.limits;
-        Ok(Self { listener, issuance, ticker, store, limits, _lock: lock })
+        Ok(Self { listener, admin, issuance, vault, ticker, store, limits, _lock: lock })
     }
 
     /// Where the server listens; with port 0 in the configuration, the port that was found.
@@ -121,19 +144,40 @@ impl AuthorizationServer {
         self.listener.local_addr()
     }
 
+    /// Where it listens for operators, if it does.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the socket does not tell.
+    pub fn admin_addr(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
     /// Serves until the shutdown was asked for, and drains.
     ///
     /// # Errors
     /// [`TickerEnded`]: without its ticker the process would only look alive.
     pub async fn serve(self) -> Result<Drained, TickerEnded> {
         let mut ticking = tokio::spawn(self.ticker.run());
-        let shutdown = self.issuance.shutdown.clone();
+        let shutdown = &self.issuance.shutdown;
         let router = routes::router(Arc::clone(&self.issuance));
-        let drained = tokio::select! {
-            drained = serve(self.listener, router, self.limits, shutdown) => drained,
+        let public = serve(self.listener, router, self.limits, shutdown.clone());
+        let operators = async {
+            if let Some(listener) = self.admin {
+                let router = admin::router(Arc::clone(&self.issuance), self.store.clone(), self.vault);
+                // Whatever becomes of an operator's connection: the others' count.
+                let _ = serve(listener, router, self.limits, shutdown.clone()).await;
+            }
+        };
+        let (drained, ()) = tokio::select! {
+            drained = async { tokio::join!(public, operators) } => drained,
             _ = &mut ticking => return Err(TickerEnded),
         };
         ticking.abort();
+        // Nobody need wait for a replica that has stopped; one that cannot say so is forgotten by and by.
+        let left = timeout(FAREWELL, self.store.leave(&self.issuance.replica)).await;
+        if !matches!(left, Ok(Ok(()))) {
+            tracing::warn!("the other replicas could not be told that this one has stopped");
+        }
         if let Err(error) = self.store.close().await {
             tracing::warn!(%error, "the database was not closed cleanly");
         }
@@ -142,6 +186,29 @@ impl AuthorizationServer {
 }
 
 impl Issuance {
+    fn new(config: Config, mint: Mint, shutdown: Shutdown) -> Self {
+        Self {
+            replica: random_id().to_string(),
+            keys: ArcSwap::from_pointee(KeyView::empty()),
+            registry: ArcSwap::default(),
+            revocations: ArcSwap::default(),
+            feed: ArcSwapOption::empty(),
+            reports: Reports::default(),
+            witnesses: ArcSwap::default(),
+            lease: Lease::new(config.policy.lifetimes().lease),
+            mint,
+            counters: Counters::default(),
+            changed: Notify::new(),
+            shutdown,
+            config,
+        }
+    }
+
+    /// The feed, while it is news.
+    pub(crate) fn statement(&self) -> Option<Arc<SignedStatement>> {
+        self.feed.load_full().filter(|statement| statement.expires > wall_clock())
+    }
+
     /// The key that signs with this algorithm, while this process may sign.
     pub(crate) fn signer(&self, alg: Algorithm) -> Result<Arc<SigningKey>, TokenError> {
         let unavailable = TokenError::TemporarilyUnavailable { retry_after: 5 };

@@ -3,7 +3,7 @@
 use std::{env, process::Command};
 
 use claviger_keyring::KeyState;
-use claviger_store::{KeyOp, Outcome, Store};
+use claviger_store::{Act, AuditVerdict, KeyOp, Outcome, Store};
 use migrations::Migrator;
 
 use crate::fixture::{active, at, move_to, new_key, on_each_database, prepared};
@@ -27,11 +27,23 @@ async fn rotate() {
         rotated("prepared", KeyState::Active { since: at(500) }),
         KeyOp::Insert(new_key(KeyState::Prepared { since: at(500) })),
     ];
-    let outcome = store.change_keys(snapshot.revision, &operations, &[]).await.expect("no error");
+    let acts = ["key.retire", "key.activate", "key.create"].map(act);
+    let outcome = store.change_keys(snapshot.revision, &operations, &acts).await.expect("no error");
     assert_eq!(outcome, Outcome::Applied);
 }
 
-// Fault F1
+fn act(act: &str) -> Act {
+    Act {
+        actor: "replica:1".to_owned(),
+        origin: "ticker host".to_owned(),
+        act: act.to_owned(),
+        subject: "a key".to_owned(),
+        detail: serde_json::Value::Null,
+        request_id: None,
+    }
+}
+
+// S-100, fault F1
 #[tokio::test]
 async fn a_rotation_that_is_killed_is_whole_or_did_not_happen() {
     on_each_database(async |database| {
@@ -42,10 +54,10 @@ async fn a_rotation_that_is_killed_is_whole_or_did_not_happen() {
             .expect("applied");
         for point in ["before_begin", "after_version", "after_first_move", "after_insert", "before_commit"] {
             kill_at(&database.url, point);
-            assert_eq!(states(&store).await, (1, vec!["active", "prepared"]), "{point}");
+            assert_eq!(states(&store).await, (1, vec!["active", "prepared"], 0), "{point}");
         }
         kill_at(&database.url, "after_commit");
-        assert_eq!(states(&store).await, (2, vec!["active", "prepared", "retiring"]));
+        assert_eq!(states(&store).await, (2, vec!["active", "prepared", "retiring"], 3));
     })
     .await;
 }
@@ -61,9 +73,12 @@ fn kill_at(url: &str, point: &str) {
     assert_eq!(status.code(), None, "{point}: the process was to be killed by a signal");
 }
 
-async fn states(store: &Store) -> (u64, Vec<&'static str>) {
+/// The revision, the states of the keys and the number of records in the log.
+async fn states(store: &Store) -> (u64, Vec<&'static str>, u64) {
     let snapshot = store.load_keys().await.expect("they load");
     let mut names: Vec<_> = snapshot.keys.iter().map(|key| key.state.name()).collect();
     names.sort_unstable();
-    (snapshot.revision, names)
+    let verdict = store.verify_audit(|_| ()).await.expect("it is read");
+    let AuditVerdict::Whole { records, .. } = verdict else { panic!("{verdict:?}") };
+    (snapshot.revision, names, records)
 }

@@ -171,7 +171,7 @@ async fn two_operators_who_rotate_at_once_rotate_once() {
     on_each_database(async |database: Database| {
         let (one, two) = (database.open().await, database.open().await);
         let mut revision = 0;
-        for round in 0..200 {
+        for round in 0..500 {
             let (a, b) = (prepared(), prepared());
             one.change_keys(revision, &[KeyOp::Insert(a.clone()), KeyOp::Insert(b.clone())], &[])
                 .await

@@ -149,10 +149,8 @@ async fn a_change_is_heard_of_by_all_who_wait_and_by_who_was_busy() {
     let (one, two) = (database.open().await, database.open().await);
     // The first word is that the connection stands.
     timeout(SOON, one.changed()).await.expect("it stands");
-    let mut revision = 0;
-    for _ in 0..5 {
+    for revision in 0..5 {
         two.change_keys(revision, &[KeyOp::Insert(prepared())], &[]).await.expect("applied");
-        revision += 1;
         timeout(SOON, one.changed()).await.expect("heard");
     }
     let waiting = [one.clone(), one.clone()].map(|store| tokio::spawn(async move { store.changed().await }));

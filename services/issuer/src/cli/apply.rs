@@ -29,7 +29,7 @@ impl Apply {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let name = self.file.display().to_string();
         let text = std::fs::read_to_string(&self.file).with_context(|| name.clone())?;
-        let declared = parse(&name, &text, config.policy.lifetimes().token)?;
+        let declared = parse(&name, &text, config.policy.lifetimes().token, &config.issuer)?;
         let store = super::store(config).await?;
         let RegistrySnapshot { revision, registry: present } = store.load_registry().await?;
         let changes = difference(&present, &declared);

@@ -23,6 +23,9 @@ pub(super) struct Init {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// The address to listen on for operators, or `off`.
+    #[arg(long, default_value = "127.0.0.1:8082")]
+    admin_listen: String,
     /// The database: `sqlite://` with a path, from the data directory if relative, or `postgres://`.
     #[arg(long, default_value = "sqlite://claviger.db")]
     database: String,
@@ -66,7 +69,7 @@ impl Init {
     }
 
     fn configuration(&self) -> String {
-        let Self { issuer, listen, database } = self;
+        let Self { issuer, listen, admin_listen, database } = self;
         format!(
             r#"# The issuer identifier, byte for byte as verifiers are configured.
 issuer = "{issuer}"
@@ -90,6 +93,8 @@ lease = "60s"
 freshness = "5m"
 staleness = "24h"
 skew = "30s"
+# How often a verifier asks for revocations, 5s to 60s: that soon a revoked key is dead everywhere.
+poll = "15s"
 # Verifiers other than Claviger's may look for new keys only once an hour.
 foreign = true
 
@@ -98,6 +103,12 @@ connections = 1024
 # Behind a proxy every connection comes from one address: set it to `connections` there.
 connections_per_address = 256
 drain_delay = "5s"
+
+[admin]
+# For operators: their API, metrics and status, apart from everybody else's listener; or "off".
+listen = {admin_listen:?}
+# Another machine may reach it only if this says so.
+allow_remote = false
 "#
         )
     }

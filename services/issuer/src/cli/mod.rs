@@ -45,6 +45,9 @@ enum Command {
     /// Every setting of `claviger.toml` can be given in the environment: `CLAVIGER_ISSUER`,
     /// `CLAVIGER_LISTEN`, `CLAVIGER_DATABASE`, `CLAVIGER_ROTATION_LEAD`, ... `CLAVIGER_LOG` sets
     /// what is logged (default: info).
+    ///
+    /// It prints where it listens, and on a second line where it listens for operators (`admin.listen`, by default
+    /// on this machine only).
     Serve,
     /// Make the registry say what a fleet file declares: teams, resource servers, clients.
     Apply(apply::Apply),

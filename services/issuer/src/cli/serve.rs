@@ -16,6 +16,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("signal handlers")?;
     let server = AuthorizationServer::bind(config, shutdown).await?;
     println!("listening on http://{} as {issuer}", server.local_addr()?);
+    if let Some(admin) = server.admin_addr()? {
+        println!("admin on http://{admin}");
+    }
     match server.serve().await? {
         Drained::Finished => {}
         Drained::OutOfTime { cut } | Drained::AtOnce { cut } => tracing::warn!(cut, "connections were cut"),

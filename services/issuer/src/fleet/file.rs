@@ -4,24 +4,37 @@ use std::{
 };
 
 use claviger_jose::Algorithm;
-use claviger_oauth::{Audience, AuthenticationMethod, ClientId, Scope, ScopeSet, TeamName};
+use claviger_oauth::{Audience, AuthenticationMethod, ClientId, Issuer, Scope, ScopeSet, TeamName};
 use claviger_store::{Client, ClientGrant, Registry, ResourceServer, Team};
 
-use crate::declared::{Document, Mistakes, Table};
+use crate::{
+    admin,
+    declared::{Document, Mistakes, Table},
+};
 
-/// Reads a `fleet.toml`. No token may live longer than `longest`.
+/// Reads the `fleet.toml` of an issuer. No token may live longer than `longest`.
+///
+/// The issuer's own admin API is not declared; clients can be granted access to it as to any resource server.
 ///
 /// # Errors
 /// All [`Mistakes`] with their lines; a file with one mistake declares nothing.
-pub fn parse(name: &str, text: &str, longest: Duration) -> Result<Registry, Mistakes> {
+pub fn parse(name: &str, text: &str, longest: Duration, issuer: &Issuer) -> Result<Registry, Mistakes> {
     let document = Document::new(name, text);
     let root = document.root();
-    let reader = Reader { document: &document, longest };
+    let reader = Reader { document: &document, longest, own: admin::resource_server(issuer, longest) };
 
-    let teams = reader.teams(&root);
-    let servers = reader.resource_servers(&root, &teams);
+    let mut teams = reader.teams(&root);
+    let mut servers = reader.resource_servers(&root, &teams);
+    let own = reader.own.clone();
+    servers.insert(own.audience.clone(), own.clone());
     let clients = reader.clients(&root, &teams, &servers);
     root.finish();
+    // The database knows it as a resource server like others, for the sake of those who may use it.
+    if clients.values().flat_map(|client| &client.grants).any(|grant| grant.audience == own.audience) {
+        teams.insert(own.team);
+    } else {
+        servers.remove(&own.audience);
+    }
     document.finish(Some(Registry {
         teams: sorted(teams.into_iter().map(|name| Team { name }), |team| team.name.clone()),
         resource_servers: sorted(servers.into_values(), |server| server.audience.clone()),
@@ -32,6 +45,8 @@ pub fn parse(name: &str, text: &str, longest: Duration) -> Result<Registry, Mist
 struct Reader<'d, 't> {
     document: &'d Document<'t>,
     longest: Duration,
+    /// The issuer's own.
+    own: ResourceServer,
 }
 
 impl Reader<'_, '_> {
@@ -66,7 +81,11 @@ impl Reader<'_, '_> {
                 self.document.note(table.line_of("token_lifetime"), message);
             }
             let scopes = self.scopes(table.list("scopes"), table.line_of("scopes"));
-            if let (Some(audience), Some(team)) = (audience, team) {
+            if audience.as_ref() == Some(&self.own.audience) {
+                let message =
+                    "the issuer's own admin API is not declared; grant clients access to it".to_owned();
+                self.document.note(table.line_of("audience"), message);
+            } else if let (Some(audience), Some(team)) = (audience, team) {
                 let server = ResourceServer { audience: audience.clone(), team, alg, token_lifetime, scopes };
                 if servers.insert(audience.clone(), server).is_some() {
                     self.document.note(table.line(), format!("resource server {audience} is declared twice"));
@@ -169,15 +188,19 @@ team = "shop"
 access."https://orders.fleet.test" = ["orders:read"]
 "#;
 
+    fn issuer() -> Issuer {
+        "https://id.fleet.test".parse().unwrap()
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "`expect!` reads best in the call")]
     fn check_mistakes(text: &str, expected: Expect) {
-        let found = parse("fleet.toml", text, Duration::from_mins(5));
+        let found = parse("fleet.toml", text, Duration::from_mins(5), &issuer());
         expected.assert_eq(&found.map_or_else(|mistakes| mistakes.to_string(), |_| "none".to_owned()));
     }
 
     #[test]
     fn a_fleet_is_read() {
-        let registry = parse("fleet.toml", FLEET, Duration::from_mins(5)).unwrap();
+        let registry = parse("fleet.toml", FLEET, Duration::from_mins(5), &issuer()).unwrap();
         assert_eq!(registry.teams.len(), 1);
         assert_eq!(registry.resource_servers[0].alg, Algorithm::Rs256);
         assert_eq!(registry.resource_servers[0].token_lifetime, Duration::from_mins(5));
@@ -248,6 +271,26 @@ id = 5
             fleet.toml:19: resource server https://orders.fleet.test is declared twice
             fleet.toml:25: client web is declared twice
             fleet.toml:28: resource server https://orders.fleet.test has no scope orders:admin"]],
+        );
+    }
+
+    // S-98
+    #[test]
+    fn the_admin_api_is_there_for_those_who_are_granted_it_and_nobody_declares_it() {
+        let granted = format!("{FLEET}access.\"https://id.fleet.test/admin\" = [\"keys:read\"]\n");
+        let registry = parse("fleet.toml", &granted, Duration::from_mins(5), &issuer()).unwrap();
+        let audiences: Vec<_> =
+            registry.resource_servers.iter().map(|server| server.audience.as_str()).collect();
+        assert_eq!(audiences, ["https://id.fleet.test/admin", "https://orders.fleet.test"]);
+        check_mistakes(
+            &granted.replace("keys:read", "keys:write"),
+            expect!["fleet.toml:15: resource server https://id.fleet.test/admin has no scope keys:write"],
+        );
+        check_mistakes(
+            &FLEET.replace("https://orders.fleet.test\"\nteam", "https://id.fleet.test/admin\"\nteam"),
+            expect![[r"
+            fleet.toml:6: the issuer's own admin API is not declared; grant clients access to it
+            fleet.toml:14: resource server https://orders.fleet.test is not declared in this file"]],
         );
     }
 

@@ -1,9 +1,11 @@
 //! The route table, in the order in which a client meets it.
 
 mod answer;
+mod conditional;
 mod discovery;
-mod health;
+pub(crate) mod health;
 mod jwks;
+mod revocations;
 mod token;
 
 use std::{any::Any, sync::Arc};
@@ -13,7 +15,7 @@ use axum::{
     body::Body,
     routing::{get, post},
 };
-use claviger_oauth::{JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, TOKEN_PATH};
+use claviger_oauth::{JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, REVOCATIONS_PATH, TOKEN_PATH};
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -28,11 +30,18 @@ pub(crate) fn router(issuance: Arc<Issuance>) -> Router {
         .route(OIDC_DISCOVERY_PATH, get(discovery::openid_configuration))
         .route(OAUTH_DISCOVERY_PATH, get(discovery::authorization_server))
         .route(JWKS_PATH, get(jwks::key_set))
+        .route(REVOCATIONS_PATH, get(revocations::feed))
         .route(TOKEN_PATH, post(token::token))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| internal_error(&*panic)))
+        .layer(CatchPanicLayer::custom(panicked))
         .with_state(issuance)
+}
+
+/// What a layer makes of a panic.
+#[expect(clippy::needless_pass_by_value, reason = "the layer gives it away")]
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
+    internal_error(&*panic)
 }
 
 /// A panic is the answer to one request only, and tells nothing (S-105).

@@ -28,8 +28,12 @@ pub(super) async fn token(
     request: Request,
 ) -> Result<Response, Refused> {
     let (head, body) = request.into_parts();
-    let form = read_form(&head.headers, body).await.map_err(Refused)?;
-    let answer = answer(&issuance, &head.headers, &form).await.map_err(Refused)?;
+    let refused = |error: TokenError| {
+        issuance.counters.refusals.add(error.code());
+        Refused(error)
+    };
+    let form = read_form(&head.headers, body).await.map_err(refused)?;
+    let answer = answer(&issuance, &head.headers, &form).await.map_err(refused)?;
     Ok(granted(&answer))
 }
 
@@ -48,7 +52,9 @@ async fn answer(
         GrantRequest::ClientCredentials => grant::client_credentials(&request, client, &registry)?,
     };
     let key = issuance.signer(grant.alg)?;
-    issuance.mint.mint(&key, grant, now).await
+    let minted = issuance.mint.mint(&key, grant, now).await?;
+    issuance.counters.tokens.add(key.alg().as_str());
+    Ok(minted)
 }
 
 async fn read_form(headers: &HeaderMap, body: Body) -> Result<axum::body::Bytes, TokenError> {

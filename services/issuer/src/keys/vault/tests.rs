@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use claviger_jose::NumericDate;
 use claviger_keyring::{KnownBy, generate};
 
@@ -54,7 +56,7 @@ fn under_another_key_everything_is_published_and_nothing_signs() {
 fn a_row_of_somebody_who_lacks_the_key_is_never_published() {
     let vault = vault(7);
     let mut forged = snapshot(&vault);
-    let before = KeyView::new(vault.open(&forged, &[]), std::time::Duration::ZERO, std::time::Duration::ZERO);
+    let before = KeyView::new(vault.open(&forged, &[]), Duration::ZERO, Duration::ZERO, Duration::ZERO);
     for row in &mut forged.keys {
         row.state_seal = vec![0; 32];
     }
@@ -69,7 +71,7 @@ fn a_row_of_somebody_who_lacks_the_key_is_never_published() {
     }
     let opened = vault.open(&forged, &[]);
     assert_eq!(opened.keyring.published().count(), 2, "at a cold start that is all there is");
-    let next = KeyView::new(opened, std::time::Duration::ZERO, std::time::Duration::ZERO);
+    let next = KeyView::new(opened, Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let published = before.published.body.clone();
     let after = before.followed_by(next);
     assert_eq!(after.published.body, published);

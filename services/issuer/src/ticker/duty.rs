@@ -1,0 +1,100 @@
+//! What one replica does for all.
+
+use std::{
+    sync::{PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use claviger_jose::NumericDate;
+use claviger_keyring::FleetView;
+
+use super::{TickError, Ticker};
+use crate::{
+    checkpoint::{self, LastCheckpoint},
+    clock::wall_clock,
+    feed::signer,
+    keys::Taken,
+};
+
+/// For how long the duty is taken. Whoever has it renews it with each look; when it dies, another one takes over.
+const DUTY: Duration = Duration::from_secs(10);
+
+impl Ticker {
+    /// Takes the steps that are due by the keys in memory; a look then sees what came of it.
+    pub(super) async fn rotate(&self) -> Result<(), TickError> {
+        // By a clock that stepped ahead a key would be due that nobody has learned.
+        if self.issuance.lease.clock_is_off() {
+            self.on_duty.store(false, Ordering::Release);
+            return Ok(());
+        }
+        let length = DUTY.max(3 * self.period());
+        let on_duty = self.store.take_duty(&self.issuance.replica, length).await?;
+        self.on_duty.store(on_duty, Ordering::Release);
+        if on_duty
+            && self.is_due(self.store.now().await?)
+            && let Taken::Steps(steps) = self.rotation.take_due_steps().await?
+        {
+            tracing::info!(?steps, "keys changed");
+            self.issuance.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Forgets what concerns no token any more, and signs the audit log off.
+    pub(super) async fn tidy(&self) -> Result<(), TickError> {
+        if self.on_duty.load(Ordering::Acquire) {
+            self.store.forget_revocations().await?;
+            self.keep_checkpoint().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the plan has something to do by the keys in memory, if nobody is waited for.
+    fn is_due(&self, now: NumericDate) -> bool {
+        let keys = self.issuance.keys.load();
+        keys.verify_only.is_none()
+            && !keys.keyring.plan(&self.issuance.config.policy, &FleetView::default(), now).is_empty()
+    }
+
+    async fn keep_checkpoint(&self) -> Result<(), TickError> {
+        let Some(head) = self.store.audit_head().await? else {
+            return Ok(());
+        };
+        let (now, last) = (wall_clock(), self.last_checkpoint());
+        let last = match last {
+            Some(last) => last,
+            None => self.stored_checkpoint(now).await?,
+        };
+        if last.is_outdated(head.0, now) && self.issuance.lease.refusal().is_none() {
+            let keys = self.issuance.keys.load_full();
+            let Some(key) = signer(&keys, &self.issuance.revocations.load().kids).cloned() else {
+                return Ok(());
+            };
+            let issuer = self.issuance.config.issuer.clone();
+            let sign = move || checkpoint::sign(&key, &issuer, head, now);
+            let signed = tokio::task::spawn_blocking(sign).await.map_err(|_| TickError::Panicked)??;
+            self.store.keep_checkpoint(&signed).await?;
+            self.remember_checkpoint(LastCheckpoint { sequence: signed.sequence, signed: now });
+        } else {
+            self.remember_checkpoint(last);
+        }
+        Ok(())
+    }
+
+    /// What an earlier process has signed. When, is not asked: the hour begins anew. Without any, one is due.
+    async fn stored_checkpoint(&self, now: NumericDate) -> Result<LastCheckpoint, TickError> {
+        let stored = self.store.checkpoints().await?.pop();
+        Ok(match stored {
+            Some(stored) => LastCheckpoint { sequence: stored.sequence, signed: now },
+            None => LastCheckpoint { sequence: 0, signed: NumericDate::from_secs(0) },
+        })
+    }
+
+    fn last_checkpoint(&self) -> Option<LastCheckpoint> {
+        *self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember_checkpoint(&self, last: LastCheckpoint) {
+        *self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    }
+}
