@@ -48,6 +48,7 @@ impl Home {
         fs::write(self.path().join("claviger.toml"), format!("{keys}\n{}", others.join("\n"))).unwrap();
         let mut command = claviger(&self.path());
         command.arg("serve").env("WEAK_KEK", "c2hvcnQ").env("GOOD_KEK", self.kek());
+        command.env("CLAVIGER_ADMIN_LISTEN", "127.0.0.1:0");
         served(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 

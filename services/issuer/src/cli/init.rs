@@ -76,7 +76,12 @@ issuer = "{issuer}"
 listen = "{listen}"
 # sqlite://PATH (from this directory if relative) or postgres://USER:PASSWORD@HOST/NAME
 database = {database:?}
+# A file that only its owner can read; or {{ command = ["vault", "read", ..] }}, which writes the key to its output and
+# gets PATH, HOME and what `environment = [..]` names; or {{ env = "NAME", allow_environment = true }}: a variable cannot be
+# taken back out of the environment of a process, and stays with whoever started it.
 key_encryption_key = "kek"
+# To change it, see `claviger keys rewrap --help`.
+# previous_key_encryption_keys = []
 # The longest lifetime of an access token; a resource server may have a shorter one.
 token_lifetime = "5m"
 
@@ -87,6 +92,14 @@ lead = "24h"
 tail = "1h"
 # How old this process's view of the keys may be while it signs.
 lease = "60s"
+
+# Where new signing keys are made: "local", or "pkcs11", in a token that they never leave.
+# [keys]
+# provider = "pkcs11"
+# [keys.pkcs11]
+# module = "/usr/lib/softhsm/libsofthsm2.so"
+# token = "label"
+# pin = {{ file = "pin" }}
 
 [verifiers]
 # How long a verifier holds a key set before it asks again, and for how long while nobody answers.

@@ -65,7 +65,7 @@ impl Migrate {
         println!(
             "tokens for {audience} are signed with {to} from now on; a running issuer learns it within a second"
         );
-        println!("say alg = \"{to}\" in the fleet file too: the next `claviger apply` would undo this");
+        println!("say algorithm = \"{to}\" in the fleet file too: the next `claviger apply` would undo this");
         Ok(())
     }
 }
