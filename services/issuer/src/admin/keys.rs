@@ -76,9 +76,7 @@ pub(super) async fn revoke(
     let kid: Kid = kid.parse().map_err(|_| unknown())?;
     match desk.rotation(actor).revoke(kid).await.map_err(|error| refused(error.into(), &desk))? {
         Taken::Steps(steps) => Ok(changed(&desk, &steps)),
-        Taken::Nothing | Taken::AlreadyRotated => {
-            Err(refused(Problem::conflict("changed", NOTHING), &desk))
-        }
+        Taken::Nothing | Taken::AlreadyRotated => Err(refused(Problem::conflict("changed", NOTHING), &desk)),
     }
 }
 
