@@ -15,15 +15,17 @@ use crate::{StoreError, postgres, sqlite};
 /// Any number that no other program on the server is likely to take: "claviger" in ASCII.
 const ADVISORY_LOCK: i64 = 0x636c_6176_6967_6572;
 
-/// Refuses a schema that a newer binary has made: this one would write rows that the newer one does not understand.
+/// Refuses a schema that is more than one change ahead. Each change only adds, so that the binary before it can run beside
+/// it, and be started beside it, while replicas are replaced one by one; what comes after that may take away.
 pub(crate) async fn refuse_newer<M: MigratorTrait>(db: &impl ConnectionTrait) -> Result<(), StoreError> {
     let known = known::<M>();
-    let unknown = applied::<M>(db).await?.into_iter().filter(|name| !known.contains(name)).max();
-    match unknown {
-        None => Ok(()),
-        Some(found) => {
+    let mut unknown: Vec<String> =
+        applied::<M>(db).await?.into_iter().filter(|name| !known.contains(name)).collect();
+    match unknown.pop() {
+        Some(found) if !unknown.is_empty() => {
             Err(StoreError::SchemaTooNew { found, newest: known.last().cloned().unwrap_or_default() })
         }
+        _ => Ok(()),
     }
 }
 
