@@ -5,9 +5,11 @@
 //! - [`Fleet`]: an issuer and both services, with the clients of [`FLEET`].
 //! - [`Process`]: a child that is ended when its owner goes.
 //! - [`Wire`]: a bare connection, for load.
+//! - [`Browser`]: a real browser, for pages.
 //! - [`postgres`]: a PostgreSQL server of the harness's own.
 //! - [`until`]: waiting for a condition, with an end.
 
+mod browser;
 mod fleet;
 mod http;
 mod issuer;
@@ -16,6 +18,7 @@ mod process;
 mod service;
 mod wire;
 
+pub use browser::{Browser, Look};
 pub use fleet::{FLEET, Fleet, LEDGER, ORDERS};
 pub use http::{Reply, client, until};
 pub use issuer::{Database, IssuerHome, Ran, TokenQuestion};

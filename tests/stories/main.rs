@@ -12,6 +12,7 @@ mod outage;
 mod postgres;
 mod redaction;
 mod rotation;
+mod status;
 
 /// Settings that let a rotation happen in seconds. The inequalities between them hold all the same.
 const COMPRESSED: &[(&str, &str)] = &[
