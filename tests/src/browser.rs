@@ -89,13 +89,14 @@ impl Browser {
         self.command("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
-    /// What a person reads.
+    /// What a person reads, with single spaces.
     ///
     /// # Errors
     /// If there is no page.
     pub async fn text(&self) -> anyhow::Result<String> {
         let text = self.ask("return document.body.innerText").await?;
-        text.as_str().map(str::to_owned).context("a page has a text")
+        let text = text.as_str().context("a page has a text")?;
+        Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// Roles and names, as a screen reader is told them: `heading Keys`.

@@ -1,6 +1,9 @@
 //! What a process has done since it started, for its metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// One number for each of a few labels. What has none of them is not counted, so a label never comes from outside.
 #[derive(Debug)]
@@ -24,10 +27,12 @@ pub struct Counters {
     pub feed: Tally<3>,
     /// Looks into the database, by what became of them.
     pub looks: Tally<2>,
+    /// Signatures that were asked of the keeper of a key that is kept elsewhere, by what became of them.
+    pub external: Arc<Tally<6>>,
 }
 
 impl<const N: usize> Tally<N> {
-    const fn new(labels: [&'static str; N]) -> Self {
+    pub(crate) const fn new(labels: [&'static str; N]) -> Self {
         Self { labels, counts: [const { AtomicU64::new(0) }; N] }
     }
 
@@ -70,6 +75,7 @@ impl Default for Counters {
             key_set: Tally::new(STATUSES),
             feed: Tally::new(STATUSES),
             looks: Tally::new(["done", "failed"]),
+            external: Arc::new(Tally::new(crate::keys::SIGNING_OUTCOMES)),
         }
     }
 }

@@ -9,7 +9,7 @@ use claviger_oauth::{
 };
 use serde::Serialize;
 
-use crate::{keys::ExternalSigning, signer_pool::SignerPool};
+use crate::{counters::Tally, keys::ExternalSigning, signer_pool::SignerPool};
 
 /// What a client was granted: every grant type ends in one of these, and [`Mint::mint`] is the
 /// only way from here to a token.
@@ -48,6 +48,12 @@ impl Mint {
     #[must_use]
     pub fn with_external(self, external: ExternalSigning) -> Self {
         Self { external: Some(external), ..self }
+    }
+
+    /// What became of the signatures by keys that are kept elsewhere, if there may be such keys.
+    #[must_use]
+    pub fn external_outcomes(&self) -> Option<&Arc<Tally<6>>> {
+        self.external.as_ref().map(ExternalSigning::outcomes)
     }
 
     /// Signs an access token.

@@ -187,6 +187,10 @@ impl AuthorizationServer {
 
 impl Issuance {
     fn new(config: Config, mint: Mint, shutdown: Shutdown) -> Self {
+        let mut counters = Counters::default();
+        if let Some(outcomes) = mint.external_outcomes() {
+            counters.external = Arc::clone(outcomes);
+        }
         Self {
             replica: random_id().to_string(),
             keys: ArcSwap::from_pointee(KeyView::empty()),
@@ -197,7 +201,7 @@ impl Issuance {
             witnesses: ArcSwap::default(),
             lease: Lease::new(config.policy.lifetimes().lease),
             mint,
-            counters: Counters::default(),
+            counters,
             changed: Notify::new(),
             shutdown,
             config,

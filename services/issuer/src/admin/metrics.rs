@@ -139,6 +139,7 @@ fn count(counters: &Counters) {
     tally("claviger_key_set_answers_total", "status", &counters.key_set);
     tally("claviger_feed_answers_total", "status", &counters.feed);
     tally("claviger_looks_total", "outcome", &counters.looks);
+    tally("claviger_external_signatures_total", "outcome", &counters.external);
 }
 
 fn tally<const N: usize>(name: &'static str, label: &'static str, tally: &Tally<N>) {
@@ -186,6 +187,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("claviger_key_set_answers_total", "Answers with the key set, by status."),
     ("claviger_feed_answers_total", "Answers with the revocation feed, by status."),
     ("claviger_looks_total", "Looks into the database, by outcome."),
+    ("claviger_external_signatures_total", "Signatures by keys that are kept elsewhere, by outcome."),
     ("claviger_steps_refused_total", "Steps of the keys that were refused, by reason."),
 ];
 

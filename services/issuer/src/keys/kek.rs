@@ -21,13 +21,13 @@ pub fn create_kek(path: &Path) -> Result<(), SecretError> {
     create(path, &text).map_err(|error| SecretSource::File(path.to_owned()).error(error.to_string()))
 }
 
-/// Reads a key-encryption key: 32 bytes in base64url.
+/// Reads a key-encryption key: 32 bytes in base64url, with or without padding.
 ///
 /// # Errors
 /// [`SecretError`] if it cannot be had, or is no acceptable key.
 pub fn read_kek(source: &SecretSource) -> Result<KeyEncryptionKey, SecretError> {
     let text = source.read()?;
-    let raw = base64url::decode(&text)
+    let raw = base64url::decode(text.trim_end_matches('='))
         .map(Zeroizing::new)
         .map_err(|_| source.error("32 bytes in base64url are expected".to_owned()))?;
     KeyEncryptionKey::new(&raw).map_err(|weak| source.error(weak.to_string()))
@@ -65,6 +65,7 @@ mod tests {
         let short = base64url::encode(&[7, 1, 9, 4]);
         assert_eq!(refusal(GOOD, 0o600), "");
         assert_eq!(refusal(&format!("{GOOD}\n"), 0o400), "");
+        assert_eq!(refusal(&format!("{GOOD}=\n"), 0o400), "", "as basenc writes it");
         assert!(refusal(GOOD, 0o640).contains("can be read by others"));
         assert!(refusal(GOOD, 0o604).contains("can be read by others"));
         assert!(refusal(&zero, 0o600).contains("a pattern"));

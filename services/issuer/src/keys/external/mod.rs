@@ -16,7 +16,7 @@ use claviger_keyring::{Reference, Signer};
 pub use breaker::Breaker;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::Pkcs11Module;
-pub use signing::{ExternalSigning, SigningRefused};
+pub use signing::{ExternalSigning, SIGNING_OUTCOMES, SigningRefused};
 
 /// A keeper of private keys. All its methods may block: not on an async worker.
 pub trait KeyModule: fmt::Debug + Send + Sync {

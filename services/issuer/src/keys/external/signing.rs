@@ -1,21 +1,23 @@
 use std::{
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use claviger_keyring::SignError;
-use metrics::counter;
 use tokio::time::timeout_at;
 
 use super::Breaker;
-use crate::signer_pool::SignerPool;
+use crate::{counters::Tally, signer_pool::SignerPool};
 
 /// How long one waits for a signature from elsewhere, all tries together.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The waits before the second and the third try.
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(25)];
+/// What may become of a signature that is asked for.
+pub const SIGNING_OUTCOMES: [&str; 6] =
+    ["signed", "failed", "wrong_signature", "late", "overloaded", "left_alone"];
 /// How many signatures are asked for at once.
 const THREADS: usize = 8;
 
@@ -27,6 +29,7 @@ const THREADS: usize = 8;
 pub struct ExternalSigning {
     threads: SignerPool,
     breaker: Mutex<Breaker>,
+    outcomes: Arc<Tally<6>>,
 }
 
 /// No signature from elsewhere.
@@ -54,7 +57,14 @@ impl ExternalSigning {
     /// [`io::Error`] if a thread cannot be started.
     pub fn start() -> io::Result<Self> {
         let threads = SignerPool::of("external-signer", THREADS)?;
-        Ok(Self { threads, breaker: Mutex::default() })
+        let outcomes = Arc::new(Tally::new(SIGNING_OUTCOMES));
+        Ok(Self { threads, breaker: Mutex::default(), outcomes })
+    }
+
+    /// What became of the signatures that were asked for.
+    #[must_use]
+    pub fn outcomes(&self) -> &Arc<Tally<6>> {
+        &self.outcomes
     }
 
     /// Makes a signature: `attempt` is called up to three times, on one of the threads.
@@ -66,7 +76,7 @@ impl ExternalSigning {
         attempt: impl Fn() -> Result<String, SignError> + Send + 'static,
     ) -> Result<String, SigningRefused> {
         let outcome = self.try_to_sign(attempt).await;
-        counter!("issuer_external_signatures_total", "outcome" => name(&outcome)).increment(1);
+        self.outcomes.add(name(&outcome));
         outcome
     }
 
