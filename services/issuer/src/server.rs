@@ -173,6 +173,8 @@ impl AuthorizationServer {
             _ = &mut ticking => return Err(TickerEnded),
         };
         ticking.abort();
+        // Its last beat must not come after the farewell.
+        let _ = ticking.await;
         // Nobody need wait for a replica that has stopped; one that cannot say so is forgotten by and by.
         let left = timeout(FAREWELL, self.store.leave(&self.issuance.replica)).await;
         if !matches!(left, Ok(Ok(()))) {
