@@ -41,7 +41,11 @@ impl Chance {
     /// The time until something that happens at random, once in `mean`.
     pub(crate) fn exponential(&mut self, mean: Millis) -> Millis {
         let factor = -(1.0 - self.unit()).ln();
-        std::time::Duration::from_millis(mean).mul_f64(factor.min(20.0)).as_millis().try_into().unwrap_or(mean)
+        std::time::Duration::from_millis(mean)
+            .mul_f64(factor.min(20.0))
+            .as_millis()
+            .try_into()
+            .unwrap_or(mean)
     }
 
     /// How long an answer takes: mostly some milliseconds, sometimes seconds.

@@ -144,7 +144,10 @@ impl World {
                 iat,
                 exp: iat + Duration::from_millis(STATEMENT),
                 jwks: flight.version.to_string(),
-                kid: self.database.revoked[..version.statement].iter().map(|number| self.database.keys[*number].kid).collect(),
+                kid: self.database.revoked[..version.statement]
+                    .iter()
+                    .map(|number| self.database.keys[*number].kid)
+                    .collect(),
                 jti: Vec::new(),
                 sid: Vec::new(),
                 sub: Vec::new(),
@@ -205,9 +208,9 @@ impl World {
         let is_ready =
             |replica: &&crate::replica::Replica| replica.may_sign(self.now, lifetimes.lease, lifetimes.skew);
         let mut ready = self.replicas.iter().filter(is_ready).peekable();
-        let has_heard = one.list().is_none_or(|list| {
-            list.sequence() == Some(self.database.versions[latest].statement as u64 + 1)
-        });
+        let has_heard = one
+            .list()
+            .is_none_or(|list| list.sequence() == Some(self.database.versions[latest].statement as u64 + 1));
         !(self.is_window || self.is_out || one.is_cut || one.is_disturbed || one.is_flooded(self.now))
             && (one.held == Some(latest) || matches!(one.class, Class::AtStart))
             && has_heard

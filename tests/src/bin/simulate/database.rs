@@ -100,7 +100,8 @@ impl Database {
     /// One transaction. `emergency`: nobody waits for anything.
     pub(crate) fn take(&mut self, steps: &[Step], now: Millis, emergency: bool) -> Result<(), StepRefused> {
         let mut keyring = self.keyring.clone();
-        let before: Vec<(Kid, KeyState)> = keyring.keys().iter().map(|key| (*key.jwk.kid(), key.state)).collect();
+        let before: Vec<(Kid, KeyState)> =
+            keyring.keys().iter().map(|key| (*key.jwk.kid(), key.state)).collect();
         for step in steps {
             let created = match step {
                 Step::Create { alg, .. } => Some(fresh_key(*alg, keyring.keys().len())),
@@ -117,7 +118,12 @@ impl Database {
             }
             let record = &mut self.keys[index];
             if was != Some(key.state) {
-                record.note(was, key.state, now, emergency && now < record.published_at + millis(self.policy.lifetimes().lead));
+                record.note(
+                    was,
+                    key.state,
+                    now,
+                    emergency && now < record.published_at + millis(self.policy.lifetimes().lead),
+                );
                 if matches!(key.state, KeyState::Revoked { .. }) {
                     self.revoked.push(index);
                 }
@@ -135,7 +141,8 @@ impl Database {
         for key in self.keyring.published() {
             // A replica that has not heard of the retirement yet signs until its lease is over.
             let sign_until = key.state.until().map(|_| key.state.since() + lease);
-            let jwk = sign_until.map_or_else(|| key.jwk.clone(), |until| key.jwk.clone().signing_until(until));
+            let jwk =
+                sign_until.map_or_else(|| key.jwk.clone(), |until| key.jwk.clone().signing_until(until));
             keys.push(PublishedKey { number: self.number(key.jwk.kid()), sign_until });
             documents.push(json!(jwk));
         }

@@ -53,7 +53,11 @@ impl World {
         } else {
             // A cut of a single one, or of a whole site; some last for longer than a set may be used.
             let many = if self.chance.once_in(50) { self.verifiers.len() / 50 } else { 1 };
-            let length = if self.chance.once_in(20) { self.chance.between(20 * HOUR, 40 * HOUR) } else { self.chance.exponential(HOUR) };
+            let length = if self.chance.once_in(20) {
+                self.chance.between(20 * HOUR, 40 * HOUR)
+            } else {
+                self.chance.exponential(HOUR)
+            };
             for neighbour in verifier..(verifier + many.max(1)).min(self.verifiers.len()) {
                 self.cut_verifier(neighbour, length.max(SECOND));
             }
@@ -113,7 +117,8 @@ impl World {
             }
         }
         self.last_replica_cut = Some(self.now);
-        self.journal.note(self.now, || format!("replica {replica} (all: {all}) loses the database for {length} ms"));
+        self.journal
+            .note(self.now, || format!("replica {replica} (all: {all}) loses the database for {length} ms"));
         // Once their leases are over, others may be asked than before.
         let lease = millis(self.scenario.policy.lifetimes().lease);
         let apart = self.replicas.iter().any(|one| one.view != self.database.latest());
@@ -138,7 +143,8 @@ impl World {
     pub(crate) fn outage(&mut self, begins: bool) {
         self.stir();
         self.is_out = begins;
-        self.journal.note(self.now, || format!("the issuer is {}", if begins { "out of reach" } else { "back" }));
+        self.journal
+            .note(self.now, || format!("the issuer is {}", if begins { "out of reach" } else { "back" }));
         let (pause, next) = if begins {
             (self.chance.exponential(15 * MINUTE), Event::Outage(false))
         } else {

@@ -47,7 +47,8 @@ impl Figures {
         let last = database.versions.len() - 1;
         let now = &database.versions[last];
         let before = last.checked_sub(1).map(|last| database.versions[last].active).unwrap_or_default();
-        self.activations += now.active.iter().zip(before).filter(|(now, before)| **now != *before).count() as u64;
+        self.activations +=
+            now.active.iter().zip(before).filter(|(now, before)| **now != *before).count() as u64;
     }
 
     /// Adds those of another run.

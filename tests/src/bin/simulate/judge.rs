@@ -136,7 +136,8 @@ impl World {
         let here = date_off(self.now, one.clock);
         let sign_until = one.held.and_then(|held| database.versions[held].key(number)?.sign_until);
         let sign_until = sign_until.filter(|_| one.class.is_ours());
-        let mut judged = |iat, exp| Judged { iat, exp, sign_until, here, skew: lifetimes.skew }.is_accepted(acceptance);
+        let mut judged =
+            |iat, exp| Judged { iat, exp, sign_until, here, skew: lifetimes.skew }.is_accepted(acceptance);
         for replica in &self.replicas {
             let apart = (replica.clock - one.clock).unsigned_abs();
             let signs = database.versions[replica.view].active.contains(&Some(number))
@@ -192,7 +193,9 @@ impl World {
             .filter(|number| self.database.versions[next].key(*number).is_none())
             .collect();
         for number in gone {
-            let is_denied = self.verifiers[verifier].list().is_some_and(|list| list.has_key(&self.database.keys[number].kid));
+            let is_denied = self.verifiers[verifier]
+                .list()
+                .is_some_and(|list| list.has_key(&self.database.keys[number].kid));
             if !is_denied {
                 self.expose(verifier, number);
             }
@@ -223,7 +226,8 @@ impl World {
         let one = &self.verifiers[verifier];
         let until = self.now.min(one.usable_until());
         let lease = millis(self.scenario.policy.lifetimes().lease);
-        let stale = self.last_replica_cut.filter(|at| at + lease + 2 * SECOND >= revoked).map_or(0, |_| lease);
+        let stale =
+            self.last_replica_cut.filter(|at| at + lease + 2 * SECOND >= revoked).map_or(0, |_| lease);
         let disturbed = one.disturbed_at.filter(|at| at + BACK_OFF >= revoked);
         let exposure = until.saturating_sub(revoked);
         self.figures.note_exposure(one.class, disturbed.is_some(), exposure);
@@ -279,9 +283,11 @@ impl World {
                 // Where nothing was ready to follow a stolen key, its successor is published as it begins to sign.
                 let is_hasty = key.is_unlearned && key.activated_at.is_some_and(|at| now <= at + haste);
                 // And a revoked key is taken out of the set at once, by who has heard of it.
-                let all = self.replicas.iter().filter(signs).all(|replica| {
-                    self.database.versions[replica.view].key(number).is_some()
-                });
+                let all = self
+                    .replicas
+                    .iter()
+                    .filter(signs)
+                    .all(|replica| self.database.versions[replica.view].key(number).is_some());
                 if !all && !is_hasty && key.revoked_at.is_none() {
                     self.journal.breach("V4", now, || {
                         format!("a replica signs with key {number}, which another one does not publish")
@@ -296,7 +302,8 @@ impl World {
         let able = self.replicas.iter().any(is_able);
         let signing = self.replicas.iter().any(|replica| signs(&replica));
         if able && !signing {
-            self.journal.breach("V4", now, || "the database is reached, and yet no replica may sign".to_owned());
+            self.journal
+                .breach("V4", now, || "the database is reached, and yet no replica may sign".to_owned());
         }
     }
 
@@ -316,7 +323,8 @@ impl World {
     fn note_learned(&mut self, verifier: usize, held: Version, next: Version) {
         let one = &self.verifiers[verifier];
         for key in &self.database.versions[next].keys {
-            let is_new = self.database.versions[held].key(key.number).is_none() && key.number > one.knows_up_to;
+            let is_new =
+                self.database.versions[held].key(key.number).is_none() && key.number > one.knows_up_to;
             if is_new {
                 let published = self.database.keys[key.number].published_at;
                 let disturbed = one.disturbed_at.is_some_and(|at| at + BACK_OFF >= published);

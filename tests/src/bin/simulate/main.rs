@@ -21,6 +21,8 @@ mod replica;
 mod report;
 mod run;
 mod scenario;
+#[cfg(test)]
+mod tests;
 mod time;
 mod verifier;
 mod world;

@@ -61,11 +61,16 @@ impl World {
             Ok(steps) => {
                 if self.database.take(&steps, self.now, false).is_ok() {
                     self.figures.rotations += 1;
-                    self.changed(if wait { "an operator has waited for the fleet" } else { "an operator rotates" });
+                    self.changed(if wait {
+                        "an operator has waited for the fleet"
+                    } else {
+                        "an operator rotates"
+                    });
                 }
                 if again > 0 {
                     // One who cannot wait asks for the next one at once, and for as long as it takes.
-                    self.agenda.put(self.now + SECOND, Event::Rotate { alg: index(place), wait, again: again - 1 });
+                    self.agenda
+                        .put(self.now + SECOND, Event::Rotate { alg: index(place), wait, again: again - 1 });
                 }
             }
             Err(StepRefused::TooEarly { .. }) if wait => self.agenda.put(self.now + LOOKS, retry),

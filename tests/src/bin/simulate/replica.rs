@@ -39,7 +39,8 @@ impl Replica {
     }
 
     fn look_before(&self, now: Millis) -> Millis {
-        ((now + self.period - self.phase) / self.period * self.period + self.phase).saturating_sub(self.period)
+        ((now + self.period - self.phase) / self.period * self.period + self.phase)
+            .saturating_sub(self.period)
     }
 
     pub(crate) fn cut(&mut self, now: Millis) {
@@ -62,7 +63,9 @@ impl Replica {
     /// The lease, as the issuer judges it: its view is not older, and its clock not farther from the database's than
     /// the skew allowed and the second by which two clocks of whole seconds always may differ.
     pub(crate) fn may_sign(&self, now: Millis, lease: Duration, skew: Duration) -> bool {
-        now.saturating_sub(self.last_look(now)) <= millis(lease) && !self.clock_is_off(skew) && !lease.is_zero()
+        now.saturating_sub(self.last_look(now)) <= millis(lease)
+            && !self.clock_is_off(skew)
+            && !lease.is_zero()
     }
 
     pub(crate) fn clock_is_off(&self, skew: Duration) -> bool {

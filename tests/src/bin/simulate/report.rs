@@ -41,7 +41,11 @@ fn counts(figures: &Figures) -> Table {
     row("signed by a replica cut off with a key that was active no more", count, longest);
     let (count, longest) = spread(&figures.rejected_in_haste);
     row("refused after an emergency without a key that was known", count, longest);
-    row("refused where a set is fetched at the start only", figures.rejected_by_who_never_asks, String::new());
+    row(
+        "refused where a set is fetched at the start only",
+        figures.rejected_by_who_never_asks,
+        String::new(),
+    );
     table
 }
 
@@ -51,7 +55,11 @@ fn load(figures: &Figures, verifiers: usize) -> Table {
     let thousands = f64_of(verifiers.max(1) as u64) / 1000.0;
     let mut table = table(&["load on the issuer", "in all", "per 1000 verifiers"]);
     let mut row = |what: &str, amount: f64, unit: &str| {
-        table.add_row([what.to_owned(), format!("{amount:.1} {unit}"), format!("{:.2} {unit}", amount / thousands)]);
+        table.add_row([
+            what.to_owned(),
+            format!("{amount:.1} {unit}"),
+            format!("{:.2} {unit}", amount / thousands),
+        ]);
     };
     row("mean, feed", f64_of(load.sampled.feed) / sampled, "requests/s");
     row("mean, key set", f64_of(load.sampled.sets) / sampled, "requests/s");

@@ -21,7 +21,12 @@ use crate::{
 };
 
 /// Runs these seeds and tells what came of them.
-pub(crate) fn seeds(seeds: &[u64], verifiers: usize, days: u64, directory: &Path) -> anyhow::Result<ExitCode> {
+pub(crate) fn seeds(
+    seeds: &[u64],
+    verifiers: usize,
+    days: u64,
+    directory: &Path,
+) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let next = AtomicUsize::new(0);
     let all = Mutex::new((Figures::default(), Vec::new()));
@@ -49,7 +54,12 @@ pub(crate) fn seeds(seeds: &[u64], verifiers: usize, days: u64, directory: &Path
     println!("{}", report::tables(&figures, seeds, verifiers, days));
     let files = report::write(&figures, directory)?;
     println!("{} plots in {}", files, directory.display());
-    println!("{:.0} s in all; {} of {} seeds broke an invariant", start.elapsed().as_secs_f64(), broken.len(), seeds.len());
+    println!(
+        "{:.0} s in all; {} of {} seeds broke an invariant",
+        start.elapsed().as_secs_f64(),
+        broken.len(),
+        seeds.len()
+    );
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -63,7 +73,14 @@ fn print_breach(seed: u64, journal: &Journal, breach: &Breach) {
 
 fn clock(at: Millis) -> String {
     let seconds = at / SECOND % 86_400;
-    format!("day {} {:02}:{:02}:{:02}.{:03}", at / DAY, seconds / 3600, seconds / 60 % 60, seconds % 60, at % SECOND)
+    format!(
+        "day {} {:02}:{:02}:{:02}.{:03}",
+        at / DAY,
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        at % SECOND
+    )
 }
 
 /// Runs with each inequality broken, until somebody notices.
@@ -74,9 +91,9 @@ pub(crate) fn broken(which: Option<Inequality>, verifiers: usize, seeds: u64) ->
             format!("seed {seed}, {}: {} ({})", clock(breach.at), breach.invariant, breach.words)
         });
         let explored = model::find(inequality);
-        let by_model = explored.broken.map(|(property, way)| {
-            format!("after {} states: {property} ({way})", explored.states)
-        });
+        let by_model = explored
+            .broken
+            .map(|(property, way)| format!("after {} states: {property} ({way})", explored.states));
         println!("{}", inequality.words());
         for (who, found) in [("simulation", by_simulation), ("model", by_model)] {
             missed += u32::from(found.is_none());

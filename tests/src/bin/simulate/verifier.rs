@@ -177,7 +177,9 @@ impl Verifier {
     /// What it does now, if anything is due. A set that is asked for is then under way.
     pub(crate) fn begin(&mut self, now: Millis) -> Option<Errand> {
         match &mut self.client {
-            Client::Ours { feed: Some(feed), .. } if feed.policy.pause(monotonic(now)).is_zero() => Some(Errand::Feed),
+            Client::Ours { feed: Some(feed), .. } if feed.policy.pause(monotonic(now)).is_zero() => {
+                Some(Errand::Feed)
+            }
             Client::Ours { policy, .. } => {
                 matches!(policy.turn(monotonic(now)), Turn::Fetch(_)).then_some(Errand::KeySet)
             }
@@ -307,7 +309,8 @@ impl Client {
         if !class.is_ours() {
             return Self::Foreign { fetched_at: 0 };
         }
-        let feed = || Feed { policy: FeedPolicy::new(scenario.poll, MIN_POLL), list: RevocationList::default() };
+        let feed =
+            || Feed { policy: FeedPolicy::new(scenario.poll, MIN_POLL), list: RevocationList::default() };
         Self::Ours {
             policy: Policy::new(timing(scenario), MIN_FRESHNESS),
             feed: (class == Class::Feed).then(|| Box::new(feed())),

@@ -55,8 +55,9 @@ impl World {
         };
         let replicas = (0..REPLICAS).map(&mut replica).collect();
         let class = |number| Class::of(number, lifetimes.foreign_verifiers);
-        let verifiers =
-            (0..scenario.verifiers).map(|number| Verifier::new(class(number), &scenario, &mut chance)).collect();
+        let verifiers = (0..scenario.verifiers)
+            .map(|number| Verifier::new(class(number), &scenario, &mut chance))
+            .collect();
         let mut world = Self {
             now: HOUR,
             agenda: Agenda::default(),
@@ -146,8 +147,11 @@ impl World {
             kids: version.map(|version| self.database.versions[version].kids.clone()).unwrap_or_default(),
             sequence: None,
         };
-        let replicas =
-            self.replicas.iter().map(|replica| seen(replica.last_look(self.now), Some(replica.view))).collect();
+        let replicas = self
+            .replicas
+            .iter()
+            .map(|replica| seen(replica.last_look(self.now), Some(replica.view)))
+            .collect();
         let mut fleet = FleetView { replicas, ..FleetView::default() };
         if with_verifiers {
             let reports = self.verifiers.iter().filter(|verifier| verifier.class.is_ours());
@@ -248,7 +252,9 @@ impl World {
             }
         }
         let (now, keys) = (self.now, &self.database.keys);
-        self.living.retain(|number| keys[*number].stopped_at.is_none() || keys[*number].tokens_live_until + HOUR * 2 > now);
+        self.living.retain(|number| {
+            keys[*number].stopped_at.is_none() || keys[*number].tokens_live_until + HOUR * 2 > now
+        });
     }
 
     /// Per algorithm, its place in [`Algorithm::ALL`].
