@@ -23,9 +23,9 @@ pub(crate) struct Simulate {
     /// Explore every reachable state of a small fleet instead.
     #[arg(long)]
     model: bool,
-    /// Break each inequality of the rotation policy, or this one, and see who notices.
-    #[arg(long, value_name = "INEQUALITY", num_args = 0..=1)]
-    r#break: Option<Option<String>>,
+    /// Break each inequality of the rotation policy, or these, and see who notices.
+    #[arg(long, value_name = "INEQUALITY", num_args = 0..)]
+    r#break: Option<Vec<String>>,
 }
 
 impl Simulate {
@@ -46,7 +46,7 @@ impl Simulate {
         arguments.extend(self.model.then(|| "--model".to_owned()));
         if let Some(which) = &self.r#break {
             arguments.push("--break".to_owned());
-            arguments.extend(which.clone());
+            arguments.extend(which.iter().cloned());
         }
         arguments
     }
