@@ -11,6 +11,7 @@ mod drill;
 mod fuzz;
 mod mutants;
 mod run;
+mod simulate;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -98,6 +99,8 @@ enum Command {
         #[arg(long, short)]
         package: Option<String>,
     },
+    /// Let a fleet live for a year under a virtual clock, and check its invariants at every event.
+    Simulate(simulate::Simulate),
     /// Print which items of the security checklist are covered by which tests.
     Coverage,
     /// Everything that a change must pass: format, lints, documentation, dependencies, tests.
@@ -138,6 +141,7 @@ fn main() -> anyhow::Result<()> {
         Command::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Command::Mutants { sample, seed, package } => mutants::run(sample, seed, package.as_deref()),
         Command::Bench { runs, filter, row } => bench::run(runs, filter.as_deref(), row.as_deref()),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Coverage => coverage::print(),
         Command::Ci => ci::all(),
     }

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use claviger_jose::Revocations;
-use claviger_jwks_client::simulation::{Horizons, Reader, Signer};
+use claviger_jose::{NumericDate, Revocations};
+use claviger_jwks_client::simulation::{Horizons, Reader, RevocationList, Signer, StatementFault};
 
 use crate::{
     agenda::Event,
@@ -123,51 +123,23 @@ impl World {
         let (version, replica) = (&self.database.versions[flight.version], &self.replicas[flight.replica]);
         // A replica signs statements as it signs tokens: within its lease.
         let signed = replica.signs_until(flight.began, lifetimes.lease);
-        let iat = date_off(signed, replica.clock);
-        let one = &mut self.verifiers[verifier];
-        let here = date_off(self.now, one.clock);
-        let held = one.held.map(|held| &self.database.versions[held]);
-        let Client::Ours { policy, feed: Some(feed) } = &mut one.client else { return true };
+        let statement = (version.statement as u64 + 1, date_off(signed, replica.clock));
+        let is_known =
+            self.verifiers[verifier].list().and_then(RevocationList::sequence) == Some(statement.0);
+        let news = if is_known {
+            Ok(self.now < signed + STATEMENT)
+        } else {
+            self.offer(verifier, flight, statement)
+        };
         let jitter = self.chance.unit();
-        let sequence = version.statement as u64 + 1;
-        let mut is_fresh = self.now < signed + STATEMENT;
-        let is_known = feed.list.sequence() == Some(sequence);
-        if !is_known {
-            let kid = version.active[1].map(|number| self.database.keys[number].kid);
-            let keys = held.map(|held| held.kids.clone()).unwrap_or_default();
-            let until = kid.and_then(|kid| {
-                held?.keys.iter().find(|key| self.database.keys[key.number].kid == kid)?.sign_until
-            });
-            let statement = Revocations {
-                iss: ISSUER.to_owned(),
-                seq: sequence,
-                iat,
-                exp: iat + Duration::from_millis(STATEMENT),
-                jwks: flight.version.to_string(),
-                kid: self.database.revoked[..version.statement]
-                    .iter()
-                    .map(|number| self.database.keys[*number].kid)
-                    .collect(),
-                jti: Vec::new(),
-                sid: Vec::new(),
-                sub: Vec::new(),
-                client: Vec::new(),
-                all: None,
-            };
-            let signer = kid.map(|kid| Signer { kid, sign_until: until });
-            let taken = signer.map(|signer| {
-                feed.list.take(&statement, &signer, &Reader { issuer: ISSUER, keys: &keys, now: here })
-            });
-            match taken {
-                Some(Ok(news)) => is_fresh = news.is_fresh,
-                _ => {
-                    // A key that it does not hold, or an older statement: the set may say more.
-                    feed.policy.failed(monotonic(self.now), None, jitter);
-                    policy.outdated(monotonic(self.now), jitter);
-                    return true;
-                }
-            }
-        }
+        let one = &mut self.verifiers[verifier];
+        let Client::Ours { policy, feed: Some(feed) } = &mut one.client else { return true };
+        let Ok(is_fresh) = news else {
+            // A key that it does not hold, or an older statement: the set may say more.
+            feed.policy.failed(monotonic(self.now), None, jitter);
+            policy.outdated(monotonic(self.now), jitter);
+            return true;
+        };
         let began = monotonic(flight.began);
         feed.policy.succeeded(began, monotonic(self.now), Some(self.scenario.poll), jitter);
         if one.held == Some(flight.version) && is_fresh {
@@ -180,6 +152,43 @@ impl World {
             self.note_denials(verifier);
         }
         is_known
+    }
+
+    /// A statement with this number, signed then, by the active key of the replica that answers: the real rules take it
+    /// or refuse it. Answers whether it is still news.
+    fn offer(
+        &mut self,
+        verifier: usize,
+        flight: InFlight,
+        (seq, iat): (u64, NumericDate),
+    ) -> Result<bool, StatementFault> {
+        let version = &self.database.versions[flight.version];
+        let name = |number: &usize| self.database.keys[*number].kid;
+        let one = &mut self.verifiers[verifier];
+        let now = date_off(self.now, one.clock);
+        let held = one.held.map(|held| &self.database.versions[held]);
+        let Client::Ours { feed: Some(feed), .. } = &mut one.client else { return Ok(true) };
+        let number = version.active[1].ok_or(StatementFault::UnknownSigner)?;
+        let signer = Signer {
+            kid: name(&number),
+            sign_until: held.and_then(|held| held.key(number)).and_then(|key| key.sign_until),
+        };
+        let statement = Revocations {
+            iss: ISSUER.to_owned(),
+            seq,
+            iat,
+            exp: iat + Duration::from_millis(STATEMENT),
+            jwks: flight.version.to_string(),
+            kid: self.database.revoked[..version.statement].iter().map(name).collect(),
+            jti: Vec::new(),
+            sid: Vec::new(),
+            sub: Vec::new(),
+            client: Vec::new(),
+            all: None,
+        };
+        let keys = held.map(|held| held.kids.clone()).unwrap_or_default();
+        let reader = Reader { issuer: ISSUER, keys: &keys, now };
+        feed.list.take(&statement, &signer, &reader).map(|news| news.is_fresh)
     }
 
     /// After an attempt: what requests are told now, and what comes next. `is_answer`: those that waited wait no more.

@@ -59,7 +59,7 @@ impl Figures {
         self.rotations += other.rotations;
         self.revocations += other.revocations;
         self.activations += other.activations;
-        self.load.add(other.load);
+        self.load.add(&other.load);
         self.signed_late.merge(&other.signed_late);
         self.rejected_in_haste.merge(&other.rejected_in_haste);
         self.rejected_by_who_never_asks += other.rejected_by_who_never_asks;

@@ -79,7 +79,7 @@ impl Load {
         }
     }
 
-    pub(crate) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.sampled.feed += other.sampled.feed;
         self.sampled.sets += other.sampled.sets;
         self.sampled.lost += other.sampled.lost;

@@ -21,6 +21,8 @@ mod replica;
 mod report;
 mod run;
 mod scenario;
+#[cfg(test)]
+mod tests;
 mod time;
 mod verifier;
 mod world;
@@ -50,15 +52,16 @@ struct Cli {
     /// Explore every reachable state of a small fleet instead.
     #[arg(long)]
     model: bool,
-    /// Break each inequality of the rotation policy, or this one, and see who notices.
-    #[arg(long, value_name = "INEQUALITY", num_args = 0..=1)]
-    r#break: Option<Option<breakage::Inequality>>,
+    /// Break each inequality of the rotation policy, or these, and see who notices.
+    #[arg(long, value_name = "INEQUALITY", num_args = 0..)]
+    r#break: Option<Vec<breakage::Inequality>>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     if let Some(which) = cli.r#break {
-        return Ok(run::broken(which, cli.verifiers.min(500), cli.seeds.max(20)));
+        let which = if which.is_empty() { breakage::Inequality::ALL.to_vec() } else { which };
+        return Ok(run::broken(&which, cli.verifiers.min(500), cli.seeds.max(20)));
     }
     if cli.model {
         let explored = model::is_sound(true);

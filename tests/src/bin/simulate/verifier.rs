@@ -64,6 +64,7 @@ impl Class {
 
 /// A verifier and what it knows.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four things that are true or not, each by itself")]
 pub(crate) struct Verifier {
     pub(crate) class: Class,
     /// By how much its clock is off.
@@ -100,7 +101,7 @@ pub(crate) struct Verifier {
 /// The policies that it lives by.
 #[derive(Debug)]
 pub(crate) enum Client {
-    Ours { policy: Policy, feed: Option<Box<Feed>> },
+    Ours { policy: Box<Policy>, feed: Option<Box<Feed>> },
     Foreign { fetched_at: Millis },
 }
 
@@ -164,7 +165,7 @@ impl Verifier {
             && let (Some(age), true) = (age, with_copy)
         {
             let fresh = Policy::new(timing(scenario), MIN_FRESHNESS);
-            *policy = fresh.restored(monotonic(now), age, scenario.staleness);
+            **policy = fresh.restored(monotonic(now), age, scenario.staleness);
             if let (Some(feed), Client::Ours { feed: Some(kept), .. }) = (feed, &self.client) {
                 feed.list = kept.list.clone();
             }
@@ -312,7 +313,7 @@ impl Client {
         let feed =
             || Feed { policy: FeedPolicy::new(scenario.poll, MIN_POLL), list: RevocationList::default() };
         Self::Ours {
-            policy: Policy::new(timing(scenario), MIN_FRESHNESS),
+            policy: Box::new(Policy::new(timing(scenario), MIN_FRESHNESS)),
             feed: (class == Class::Feed).then(|| Box::new(feed())),
         }
     }

@@ -161,8 +161,12 @@ impl KeyNames {
     pub(crate) fn keyring(&self, keys: &[Key], unit: u64) -> Keyring {
         let never = NumericDate::from_secs(u64::from(u32::MAX));
         let others = [KeyState::Active { since: never }, KeyState::Prepared { since: never }];
-        let ours = keys.iter().zip(&self.jwks).map(|(key, jwk)| ManagedKey { jwk: jwk.clone(), state: key.state(unit) });
-        let others = self.others.iter().zip(others).map(|(jwk, state)| ManagedKey { jwk: jwk.clone(), state });
+        let ours = keys
+            .iter()
+            .zip(&self.jwks)
+            .map(|(key, jwk)| ManagedKey { jwk: jwk.clone(), state: key.state(unit) });
+        let others =
+            self.others.iter().zip(others).map(|(jwk, state)| ManagedKey { jwk: jwk.clone(), state });
         Keyring::new(ours.chain(others).collect())
     }
 
