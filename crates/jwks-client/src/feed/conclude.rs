@@ -29,7 +29,8 @@ impl Shared {
     /// Where the feed is, if a poll of it is due; otherwise for how long nothing is.
     pub(super) fn next_poll(&self) -> Result<Url, Duration> {
         let mut state = self.state();
-        let url = state.feed.url.clone().ok_or(Duration::MAX)?;
+        // A client that nobody has needed yet asks for nothing.
+        let url = state.feed.url.clone().filter(|_| !state.policy.is_asleep()).ok_or(Duration::MAX)?;
         let pause = state.feed.policy.pause(self.clock.monotonic());
         state.feed.under_way = pause.is_zero();
         if state.feed.under_way { Ok(url) } else { Err(pause) }

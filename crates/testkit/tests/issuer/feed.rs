@@ -1,4 +1,4 @@
-use claviger_jose::{Mark, Marked, Revocations, UnverifiedJws};
+use claviger_jose::{Mark, Marked, Revocations, UnverifiedJws, Verified};
 use claviger_testkit::{Endpoint, Fault, FeedFault, TestIssuer, TestKey};
 
 use crate::fetch;
@@ -47,7 +47,7 @@ async fn the_feed_lies_until_it_is_healed() {
             let key = TestKey::es256().jwk().verifying_key().unwrap();
             key.verify::<Revocations>(&jws).ok()
         });
-        assert_ne!(read.map(|statement| statement.into_inner()).as_ref(), Some(&right), "{fault:?}");
+        assert_ne!(read.map(Verified::into_inner).as_ref(), Some(&right), "{fault:?}");
     }
     issuer.heal();
     assert_eq!(statement(&issuer).await, right);
