@@ -68,7 +68,8 @@ fn every_alert_has_a_case_that_fires_one_that_does_not_and_a_page_to_read() {
     let alerts: Vec<&str> = members(&rules, "alert").collect();
     assert!(alerts.len() >= 20);
     for alert in &alerts {
-        let blocks = cases.split(&format!("alertname: {alert}\n")).skip(1);
+        let name = format!("alertname: {alert}\n");
+        let blocks = cases.split(&name).skip(1);
         let (quiet, firing): (Vec<_>, Vec<_>) =
             blocks.partition(|block| block.trim_start().starts_with("exp_alerts: []"));
         assert!(quiet.len() >= 2 && !firing.is_empty(), "{alert}: {} and {}", quiet.len(), firing.len());
