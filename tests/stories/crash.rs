@@ -23,7 +23,8 @@ async fn published(fleet: &Fleet) -> anyhow::Result<usize> {
 #[tokio::test]
 async fn a_rotation_that_is_killed_at_any_step_happens_whole_or_not_at_all() -> anyhow::Result<()> {
     let fleet = Fleet::start(&Database::of_run(), crate::BY_HAND).await?;
-    for point in POINTS {
+    // The keys after the next are no part of a rotation: the issuer that serves makes them.
+    for point in POINTS.iter().filter(|point| **point != "keys.after_insert") {
         let before = published(&fleet).await?;
         let token = fleet.token("web", ORDERS).await?;
         let died = || async {

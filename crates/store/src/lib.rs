@@ -8,7 +8,14 @@
 //!   made only if that number is still the same ([`Outcome`]).
 //! - [`Store::load_registry`] and [`Store::replace_registry`]: the [`Registry`] of teams, resource servers and clients,
 //!   in the same way.
-//! - [`Store::revisions`]: the two numbers, for a running issuer to poll.
+//! - [`Store::rewrap_keys`]: the same keys under another key-encryption key.
+//! - [`Store::revoke`] and [`Store::load_revocations`]: what is dead besides keys, within a bound, and the number of the feed.
+//! - [`Store::revisions`] and [`Store::changed`]: the numbers of the last changes, for a running issuer to poll, and a word
+//!   when it is worth while.
+//! - [`Store::beat`], [`Store::replicas`], [`Store::take_duty`]: the replicas, and the one that takes due steps;
+//!   [`Store::note_verifiers`] and [`Store::verifiers`]: who verifies, and with which keys.
+//! - [`Act`]: the audit log, written in the transaction of each change, and a chain that
+//!   [`Store::verify_audit`] goes along.
 //! - [`Store::lock_for_serving`]: one serving process per SQLite file.
 //! - [`StoreError`]: which of the failures pass by themselves.
 //! - [`failpoint`]: where crash tests kill the process.

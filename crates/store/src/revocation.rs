@@ -58,8 +58,9 @@ pub struct RevocationSnapshot {
     pub revocations: Vec<Revocation>,
 }
 
-/// The most revocations, besides those of keys, that the feed holds: its readers take 4 MiB.
-pub const MAX_REVOCATIONS: u64 = 100_000;
+/// The most revocations, besides those of keys, that the feed holds: its readers take 4 MiB, and one with its time is up
+/// to 51 bytes of it.
+pub const MAX_REVOCATIONS: u64 = 80_000;
 
 impl Store {
     /// Revokes, and answers the number of the feed from which on it is told. `until` is the expiry of the last token that it

@@ -16,6 +16,8 @@ pub struct Counters {
     pub tokens: Tally<2>,
     /// Token requests refused, by the code of the answer.
     pub refusals: Tally<8>,
+    /// Steps of the keys that were asked for here and refused, by the code of the answer.
+    pub steps: Tally<6>,
     /// Answers with the key set, by status.
     pub key_set: Tally<3>,
     /// Answers with the revocation feed, by status.
@@ -56,6 +58,14 @@ impl Default for Counters {
                 "invalid_scope",
                 "invalid_target",
                 "temporarily_unavailable",
+            ]),
+            steps: Tally::new([
+                "too_early",
+                "replica_behind",
+                "unknown_key",
+                "verify_only",
+                "changed",
+                "refused",
             ]),
             key_set: Tally::new(STATUSES),
             feed: Tally::new(STATUSES),

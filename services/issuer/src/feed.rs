@@ -156,7 +156,7 @@ pub fn denies(snapshot: &RevocationSnapshot, token: &Revocable) -> bool {
 mod tests {
     use claviger_jose::{Marked, UnverifiedJws};
     use claviger_keyring::{Keyring, generate};
-    use claviger_store::Revocation;
+    use claviger_store::{MAX_REVOCATIONS, Revocation};
 
     use super::*;
     use crate::{keys::Opened, rng::SystemRng};
@@ -250,14 +250,28 @@ mod tests {
 
     // S-85
     #[test]
-    fn a_hundred_thousand_tokens_fit_into_a_statement() {
+    fn as_much_as_the_database_holds_fits_into_a_statement() {
         let keys = view(&[Algorithm::Es256]);
-        let said = statement(&issuer(), &jtis(100_000), &keys, at(1000));
-        let signed = SignedStatement::sign(signer(&keys, &[]).unwrap(), &said).unwrap();
-        assert!(signed.body.len() <= MAX_STATEMENT, "{}", signed.body.len());
-        let said = statement(&issuer(), &jtis(200_000), &keys, at(1000));
-        let refused = SignedStatement::sign(signer(&keys, &[]).unwrap(), &said);
-        assert!(matches!(refused, Err(StatementError::TooLarge(_))));
+        let sign = |snapshot: &RevocationSnapshot| {
+            let told = statement(&issuer(), snapshot, &keys, at(1_700_000_000));
+            SignedStatement::sign(signer(&keys, &[]).unwrap(), &told)
+        };
+        let until = at(1_900_000_000);
+        let token =
+            |number: u64| Revoked::Token { jti: Mark::of(Marked::Jti, &number.to_string()), sub: None };
+        let subject = |number: u64| Revoked::Subject(Mark::of(Marked::Sub, &number.to_string()));
+        let of = |count: u64, revoked: &dyn Fn(u64) -> Revoked| RevocationSnapshot {
+            sequence: u64::MAX,
+            kids: vec!["0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap(); 1000],
+            revocations: (0..count)
+                .map(|number| Revocation { revoked: revoked(number), not_before: until, until })
+                .collect(),
+        };
+        for snapshot in [of(100_000, &token), of(MAX_REVOCATIONS, &subject)] {
+            let signed = sign(&snapshot).unwrap();
+            assert!(signed.body.len() <= MAX_STATEMENT, "{}", signed.body.len());
+        }
+        assert!(matches!(sign(&of(200_000, &token)), Err(StatementError::TooLarge(_))));
     }
 
     // S-44

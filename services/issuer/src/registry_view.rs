@@ -58,6 +58,11 @@ impl RegistryView {
         self.resource_servers.get(audience)
     }
 
+    /// The identifiers of all resource servers.
+    pub fn audiences(&self) -> impl Iterator<Item = &Audience> {
+        self.resource_servers.keys()
+    }
+
     /// Whether there is a resource server of this name.
     #[must_use]
     pub fn knows(&self, audience: &str) -> bool {

@@ -111,15 +111,14 @@ impl AuthorizationServer {
         store.bind_issuer(config.issuer.as_str()).await?;
         let lock = store.lock_for_serving()?;
         let vault = Arc::new(Vault::new(config.issuer.clone(), kek));
-        let actor = Actor::replica(&std::process::id().to_string());
-        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, actor);
-
         let io = |what: &str| {
             let what = what.to_owned();
             move |source| StartError::Io { what, source }
         };
         let pool = SignerPool::start().map_err(io("signing threads"))?;
         let issuance = Arc::new(Issuance::new(config, pool, shutdown));
+        let actor = Actor::replica(&issuance.replica);
+        let rotation = Rotation::new(store.clone(), Arc::clone(&vault), issuance.config.policy, actor);
         let ticker = Ticker::new(Arc::clone(&issuance), store.clone(), Arc::clone(&vault), rotation);
         ticker.first().await?;
         let bind = async |address: SocketAddr| {

@@ -54,3 +54,13 @@ async fn the_time_is_the_databases() {
     })
     .await;
 }
+
+// S-108
+#[tokio::test]
+async fn a_server_that_never_failed_over_is_on_its_first_timeline() {
+    on_each_database(async |database| {
+        let expected = if database.is_sqlite() { None } else { Some(1) };
+        assert_eq!(database.open().await.timeline().await.expect("read"), expected);
+    })
+    .await;
+}

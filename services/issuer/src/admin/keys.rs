@@ -24,6 +24,8 @@ use super::{
 };
 use crate::keys::{Opened, Taken};
 
+const NOTHING: &str = "nothing was changed: try again";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rotate {
@@ -57,10 +59,9 @@ pub(super) async fn rotate(
     match desk.rotation(actor).rotate_now(&algs, Some(seen)).await {
         Ok(Taken::Steps(steps)) => Ok(changed(&desk, &steps)),
         Ok(Taken::Nothing | Taken::AlreadyRotated) => {
-            let detail = format!("the keys have changed since revision {seen}: look again");
-            Err(with_state(Problem::conflict("changed", detail), &desk).await)
+            Err(refused(Problem::conflict("changed", NOTHING), &desk))
         }
-        Err(error) => Err(with_state(error.into(), &desk).await),
+        Err(error) => Err(with_state(refused(error.into(), &desk), &desk).await),
     }
 }
 
@@ -73,12 +74,16 @@ pub(super) async fn revoke(
     let unknown =
         || Problem::new(StatusCode::NOT_FOUND, "unknown_key", "a kid is a thumbprint of 43 characters");
     let kid: Kid = kid.parse().map_err(|_| unknown())?;
-    match desk.rotation(actor).revoke(kid).await? {
+    match desk.rotation(actor).revoke(kid).await.map_err(|error| refused(error.into(), &desk))? {
         Taken::Steps(steps) => Ok(changed(&desk, &steps)),
-        Taken::Nothing | Taken::AlreadyRotated => {
-            Err(Problem::conflict("changed", "nothing was changed: try again"))
-        }
+        Taken::Nothing | Taken::AlreadyRotated => Err(refused(Problem::conflict("changed", NOTHING), &desk)),
     }
+}
+
+/// Counts a refusal by its code.
+fn refused(problem: Problem, desk: &Desk) -> Problem {
+    desk.issuance.counters.steps.add(problem.code());
+    problem
 }
 
 fn changed(desk: &Desk, steps: &[Step]) -> Response {

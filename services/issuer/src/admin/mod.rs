@@ -2,7 +2,8 @@
 //!
 //! The admin API is a resource server like others: its audience is the issuer with `/admin`, and what a token may do
 //! stands in its scopes. In reading order: `scopes` names it, `ENDPOINTS` is its table, `guard` lets a request in,
-//! `problem` refuses one, and each endpoint has a file.
+//! `problem` refuses one, and each endpoint has a file. `observe` is what can be looked at without a token: the `status`
+//! page and the `metrics`.
 
 mod audit;
 mod body;
@@ -10,10 +11,13 @@ mod desk;
 mod fleet;
 mod guard;
 mod keys;
+mod metrics;
+mod observe;
 mod problem;
 mod request_id;
 mod revocations;
 mod scopes;
+mod status;
 
 use std::sync::Arc;
 
@@ -105,7 +109,11 @@ pub(crate) fn router(issuance: Arc<Issuance>, store: Store, vault: Arc<Vault>) -
 
 /// What needs no token: whoever reaches this listener may look.
 fn open_routes() -> Router<Arc<Issuance>> {
-    Router::new().route("/livez", get(health::livez)).route("/readyz", get(health::readyz))
+    Router::new()
+        .route("/", get(observe::status))
+        .route("/metrics", get(observe::metrics))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
 }
 
 fn api(desk: Desk) -> Router {

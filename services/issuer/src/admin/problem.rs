@@ -10,9 +10,9 @@ use http::{
     HeaderValue, StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::keys::RotationError;
+use crate::keys::{Refusal, RotationError};
 
 /// A refusal.
 #[derive(Debug)]
@@ -40,6 +40,11 @@ impl Problem {
     /// What went wrong stands in the log.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the log says why")
+    }
+
+    /// The stable code.
+    pub(super) fn code(&self) -> &str {
+        self.members.get("error").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The same with something else to know.
@@ -71,23 +76,31 @@ impl From<RotationError> for Problem {
         let detail = error.to_string();
         match error {
             RotationError::Store(error) => error.into(),
-            RotationError::Refused(refusal) => match refusal.reason {
-                StepRefused::UnknownKey(_) => Self::new(StatusCode::NOT_FOUND, "unknown_key", detail),
-                StepRefused::TooEarly { alg, earliest } => Self::conflict("too_early", detail)
-                    .with("alg", alg.as_str())
-                    .with("earliest", earliest.as_secs()),
-                StepRefused::ReplicaBehind { replica, .. } => {
-                    Self::conflict("replica_behind", detail).with("replica", replica)
-                }
-                _ => Self::conflict("refused", detail),
-            },
+            RotationError::Refused(refusal) => refused(&refusal, detail),
             RotationError::VerifyOnly(_) => Self::conflict("verify_only", detail),
-            RotationError::Busy | RotationError::Changed { .. } => Self::conflict("changed", detail),
+            RotationError::Changed { .. } | RotationError::Busy => Self::conflict("changed", detail),
             error => {
                 tracing::error!(%error, "an operator's request failed");
                 Self::internal()
             }
         }
+    }
+}
+
+fn refused(refusal: &Refusal, detail: String) -> Problem {
+    let code = match &refusal.reason {
+        StepRefused::UnknownKey(_) => return Problem::new(StatusCode::NOT_FOUND, "unknown_key", detail),
+        StepRefused::TooEarly { .. } => "too_early",
+        StepRefused::ReplicaBehind { .. } => "replica_behind",
+        _ => "refused",
+    };
+    let mut problem = Problem::conflict(code, detail);
+    if let Some((kid, state)) = refusal.key {
+        problem = problem.with("key", json!({ "kid": kid, "state": state.name(), "since": state.since() }));
+    }
+    match refusal.earliest {
+        Some(earliest) => problem.with("earliest", earliest.as_secs()),
+        None => problem,
     }
 }
 

@@ -2,8 +2,6 @@ use std::{fmt, time::Duration};
 
 use crate::{cli::words::span, config::Config};
 
-/// F, as our verifiers poll the feed where nothing else is configured.
-const POLL: Duration = Duration::from_secs(15);
 /// U: how soon a verifier of ours looks again for a key that it does not know.
 const UNKNOWN_KID: Duration = Duration::from_secs(30);
 /// From a change to the replicas publishing it, and a fetch.
@@ -32,7 +30,7 @@ impl Horizons {
     pub(super) fn of(config: &Config) -> Self {
         let lifetimes = config.policy.lifetimes();
         Self {
-            feed: POLL + MOMENT,
+            feed: config.poll + MOMENT,
             key_set: lifetimes.freshness + FETCH,
             cut_off: config.staleness.max(lifetimes.freshness),
             rejects: UNKNOWN_KID + lifetimes.freshness,
@@ -115,10 +113,10 @@ mod tests {
               verifiers that are cut off     1day (M) after their last contact
               ... or, with a deny file       5s after it has the kid"]]
         .assert_eq(&horizons("").of_a_key().to_string());
-        let other = horizons("[verifiers]\nfreshness = \"60s\"\nstaleness = \"0s\"");
+        let other = horizons("[verifiers]\nfreshness = \"60s\"\nstaleness = \"0s\"\npoll = \"60s\"");
         expect![[r"
             worst case from now:
-              verifiers with the feed        17s (F and a moment)
+              verifiers with the feed        1m 2s (F and a moment)
               verifiers with the key set     1m 10s (C + 10 s)
               verifiers that are cut off     1m (M) after their last contact
               ... or, with a deny file       5s after it has the kid"]]

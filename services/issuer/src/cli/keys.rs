@@ -11,7 +11,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use claviger_jose::NumericDate;
 use claviger_keyring::{FleetView, Keyring, Step};
-use claviger_store::Store;
+use claviger_store::{Store, StoreError};
 
 use crate::{
     actor::Actor,
@@ -59,7 +59,11 @@ impl Keys {
             Self::Rotate(rotate) => rotate.run(&keyroom).await?,
             Self::Revoke(revoke) => revoke.run(&keyroom).await?,
         }
-        list::run(&keyroom, Format { json: false }).await
+        // What was asked for is done, whether or not the keys can be shown.
+        if let Err(error) = list::run(&keyroom, Format { json: false }).await {
+            println!("the keys cannot be shown now: {error}");
+        }
+        Ok(())
     }
 }
 
@@ -97,7 +101,7 @@ impl<'c> Keyroom<'c> {
     }
 
     /// Who holds what, and the time by which that is so.
-    async fn fleet(&self) -> Result<(FleetView, NumericDate), claviger_store::StoreError> {
+    async fn fleet(&self) -> anyhow::Result<(FleetView, NumericDate)> {
         let witnesses = Witnesses::load(&self.store, &self.config.policy).await?;
         let now = self.store.now().await?;
         Ok((witnesses.view(&self.config.policy, now), now))
@@ -113,6 +117,14 @@ impl<'c> Keyroom<'c> {
             tell(&steps);
         }
         Ok(())
+    }
+}
+
+/// What was found; `None` while the database does not answer. Whoever waits for a fleet does not give up over that.
+fn patiently<T>(found: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    match found {
+        Err(error) if error.downcast_ref().is_some_and(StoreError::is_transient) => Ok(None),
+        found => found.map(Some),
     }
 }
 

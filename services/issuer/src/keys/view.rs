@@ -1,9 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
 use axum::body::Bytes;
-use claviger_jose::{Algorithm, Kid, base64url};
+use claviger_jose::{Algorithm, Kid, NumericDate, base64url};
 use claviger_keyring::{KeyState, Keyring, ManagedKey, SigningKey};
+use claviger_store::KeySnapshot;
 use http::HeaderValue;
 
 use super::Opened;
@@ -19,6 +20,10 @@ pub struct KeyView {
     pub published: PublishedSet,
     /// Why nothing is signed, if so.
     pub verify_only: Option<String>,
+    /// When each key was made.
+    pub created: HashMap<Kid, NumericDate>,
+    /// Stored keys that are damaged, that nobody vouches for, or that should sign and do not open.
+    pub unusable: usize,
     signers: Vec<Arc<SigningKey>>,
 }
 
@@ -42,8 +47,21 @@ impl KeyView {
             revision: opened.revision,
             keyring: opened.keyring,
             verify_only: opened.verify_only,
+            created: HashMap::new(),
+            unusable: 0,
             signers: opened.signers,
         }
+    }
+
+    /// The same view, with what only the stored rows tell.
+    #[must_use]
+    pub fn with_rows(mut self, rows: &KeySnapshot) -> Self {
+        self.created = rows.keys.iter().map(|key| (*key.jwk.kid(), key.created_at)).collect();
+        let unvouched = rows.keys.len().saturating_sub(self.keyring.keys().len());
+        let closed = |alg: &Algorithm| self.keyring.active(*alg).is_some() && self.signer(*alg).is_none();
+        let closed = Algorithm::ALL.iter().filter(|alg| self.verify_only.is_none() && closed(alg)).count();
+        self.unusable = rows.unreadable.len() + unvouched + closed;
+        self
     }
 
     /// A view of nothing, before the first look into the database.

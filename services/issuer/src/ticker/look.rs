@@ -115,11 +115,13 @@ impl Ticker {
         let snapshot = self.store.load_keys().await?;
         let (vault, held) = (Arc::clone(&self.vault), self.issuance.keys.load_full());
         // Opening a key for the first time includes a signature: not on an async worker.
-        let opened = tokio::task::spawn_blocking(move || vault.open(&snapshot, held.signers())).await;
-        let opened = opened.map_err(|_| TickError::Panicked)?;
         let (freshness, staleness) = self.issuance.horizons();
         let lease = self.issuance.config.policy.lifetimes().lease;
-        let next = KeyView::new(opened, freshness, staleness, lease);
+        let view = move || {
+            let opened = vault.open(&snapshot, held.signers());
+            KeyView::new(opened, freshness, staleness, lease).with_rows(&snapshot)
+        };
+        let next = tokio::task::spawn_blocking(view).await.map_err(|_| TickError::Panicked)?;
         let next = self.issuance.keys.load().followed_by(next);
         // Before anybody can hold the set: whoever names it later is known by what he holds.
         self.store.keep_key_set(next.published.tag(), &next.published_kids()).await?;

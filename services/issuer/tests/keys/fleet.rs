@@ -118,6 +118,11 @@ impl Rig {
     }
 }
 
+fn ends_well(child: Child) {
+    let ran = child.wait_with_output().expect("it ends");
+    assert!(ran.status.success(), "{}", err(&ran));
+}
+
 /// Reads on until a line says so, and answers it; what ends before never will.
 fn line_with(lines: &mut BufReader<ChildStdout>, words: &str) -> String {
     let found = lines.lines().map_while(Result::ok).find(|line| line.contains(words));
@@ -129,14 +134,14 @@ fn line_with(lines: &mut BufReader<ChildStdout>, words: &str) -> String {
 async fn rotate_wait_names_who_lacks_the_key_and_goes_on_when_all_have_it() {
     let rig = Rig::new().await;
     let wait = ["keys", "rotate", "--wait", "--alg", "ES256", "--timeout", "60s"];
-    let (mut child, mut lines) = rig.start(&wait);
+    let (child, mut lines) = rig.start(&wait);
     let named = line_with(&mut lines, "not yet:");
     assert!(named.contains("1 of 2") && named.contains("orders.example.test b"), "{named}");
     assert!(named.contains("published by 1 of 1 replicas"), "{named}");
     beat(&rig.store, "both").await;
     report(&rig.store, "b", "both", None).await;
     line_with(&mut lines, "signs from now on");
-    assert!(child.wait().expect("it ends").success());
+    ends_well(child);
     assert_ne!(rig.home.kid("ES256", "active"), rig.active.to_string());
 }
 
@@ -159,7 +164,7 @@ async fn rotate_wait_gives_up_on_a_frozen_verifier_by_name_and_the_key_stays_pre
 async fn a_compromised_key_is_followed_until_the_last_verifier_has_dropped_it() {
     let rig = Rig::new().await;
     let kid = rig.active.to_string();
-    let (mut child, mut lines) = rig.start(&["keys", "revoke", &kid, "--compromised", "--timeout", "60s"]);
+    let (child, mut lines) = rig.start(&["keys", "revoke", &kid, "--compromised", "--timeout", "60s"]);
     let waiting = line_with(&mut lines, "waiting for");
     assert!(waiting.contains("0 of 2"), "{waiting}");
     let sequence = rig.store.revisions().await.expect("they are there").revocations;
@@ -169,7 +174,7 @@ async fn a_compromised_key_is_followed_until_the_last_verifier_has_dropped_it() 
     let told = line_with(&mut lines, "dropped by 2 verifiers: p50");
     assert!(told.contains("p99") && told.contains("max"), "{told}");
     line_with(&mut lines, "worst case from now");
-    assert!(child.wait().expect("it ends").success());
+    ends_well(child);
 }
 
 // S-42

@@ -4,11 +4,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use claviger_jose::{Kid, NumericDate};
 use claviger_keyring::{FleetView, RotationPolicy, Witness};
 
-use super::Keyroom;
+use super::{Keyroom, patiently};
 use crate::cli::{
     horizons::Horizons,
     progress::Progress,
@@ -112,22 +112,7 @@ pub(super) async fn follow(
 ) -> anyhow::Result<()> {
     let horizons = Horizons::of(keyroom.config);
     let timeout = timeout.unwrap_or(horizons.key_set + horizons.feed);
-    let sequence = keyroom.store.revisions().await?.revocations;
-    let mut following = Following::new(dead, sequence);
-    {
-        let mut progress = Progress::new(format!("verifiers that have taken feed {sequence}"));
-        loop {
-            let (fleet, now) = keyroom.fleet().await?;
-            let policy = &keyroom.config.policy;
-            following.observe(&fleet, policy, now, start.elapsed());
-            let (of, open) = (following.dropped.len(), following.open.len());
-            progress.show(of - open, of, &note(&following, &fleet, (policy, now)));
-            if open == 0 || start.elapsed() >= timeout {
-                break;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
+    let following = watch(keyroom, dead, start, timeout).await?;
     match following.distribution() {
         Some(distribution) => println!("{distribution}"),
         None => println!("no verifier has named itself lately: there is nobody to follow"),
@@ -147,6 +132,35 @@ pub(super) async fn follow(
         );
     }
     Ok(())
+}
+
+/// Looks until no live verifier accepts the keys any more, or the time is over.
+async fn watch(
+    keyroom: &Keyroom<'_>,
+    dead: Vec<Kid>,
+    start: Instant,
+    timeout: Duration,
+) -> anyhow::Result<Following> {
+    let policy = &keyroom.config.policy;
+    let mut looked = None;
+    let mut progress = Progress::new("verifiers that have dropped it");
+    loop {
+        // The statement is there already: the number is that of the revocation, or of a later one.
+        let sequence = keyroom.store.revisions().await.map(|revisions| revisions.revocations);
+        let fleet = patiently(keyroom.fleet().await)?;
+        if let (Some(sequence), Some((fleet, now))) = (patiently(sequence.map_err(Into::into))?, fleet) {
+            let following = looked.get_or_insert_with(|| Following::new(dead.clone(), sequence));
+            following.observe(&fleet, policy, now, start.elapsed());
+            let (of, open) = (following.dropped.len(), following.open.len());
+            progress.show(of - open, of, &note(following, &fleet, (policy, now)));
+        }
+        let done = looked.as_ref().is_some_and(|following: &Following| following.open.is_empty());
+        if done || start.elapsed() >= timeout {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    looked.context("revoked, but the database did not answer who has dropped it: see `keys fleet`")
 }
 
 /// Who is waited for: the first suspect is a replica that still publishes what was.

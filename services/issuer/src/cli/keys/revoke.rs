@@ -67,7 +67,9 @@ impl Revoke {
             Ok(())
         };
         // Only now: a key that nobody waits for takes seconds to make, and a running issuer does it anyway.
-        keyroom.prepare_next().await?;
+        if let Err(error) = keyroom.prepare_next().await {
+            println!("the next key is not made yet: {error}; a running issuer makes it, or `keys rotate`");
+        }
         followed
     }
 }

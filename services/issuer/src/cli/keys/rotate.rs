@@ -46,12 +46,13 @@ impl Rotate {
             wait(keyroom, algs, self.timeout.map(Into::into)).await?;
         } else if self.now {
             let asked_at = keyroom.store.now().await?;
-            let rotated = if self.force {
-                force(keyroom, algs).await
+            let taken = if self.force {
+                force(keyroom, algs).await?
             } else {
-                keyroom.rotation.rotate_now(algs, None).await
+                let rotated = keyroom.rotation.rotate_now(algs, None).await;
+                rotated.map_err(|error| in_words(error, asked_at))?
             };
-            tell(&rotated.map_err(|error| in_words(error, asked_at))?);
+            tell(&taken);
         } else {
             ensure!(self.alg.is_none(), "--alg is for rotations ahead of the period: add --now or --wait");
             tell(&keyroom.rotation.take_due_steps().await?);
@@ -77,7 +78,7 @@ fn in_words(error: RotationError, now: NumericDate) -> anyhow::Error {
 }
 
 /// Rotates early, and tells what it costs.
-async fn force(keyroom: &Keyroom<'_>, algs: &[Algorithm]) -> Result<Taken, RotationError> {
+async fn force(keyroom: &Keyroom<'_>, algs: &[Algorithm]) -> anyhow::Result<Taken> {
     let (fleet, now) = keyroom.fleet().await?;
     let taken = keyroom.rotation.force(algs, None).await?;
     let policy = &keyroom.config.policy;

@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use claviger_jose::{Algorithm, Kid, NumericDate};
 use claviger_keyring::{FleetView, KeyState, Keyring, RotationPolicy, StepRefused};
 
-use super::Keyroom;
+use super::{Keyroom, patiently};
 use crate::{
     cli::{
         progress::Progress,
@@ -120,8 +120,15 @@ impl Waiting<'_> {
         let policy = &keyroom.config.policy;
         let mut progress = Progress::new(format!("{alg} verifiers that hold {kid}"));
         loop {
-            let (revision, keyring) = keyroom.keyring().await?;
-            let (fleet, now) = keyroom.fleet().await?;
+            let looked = async { anyhow::Ok((keyroom.keyring().await?, keyroom.fleet().await?)) };
+            let Some(((revision, keyring), (fleet, now))) = patiently(looked.await)? else {
+                ensure!(
+                    start.elapsed() < timeout,
+                    "the database does not answer: the {alg} key {kid} stays prepared"
+                );
+                tokio::time::sleep(LOOK).await;
+                continue;
+            };
             let Some(earliest) = self.earliest(&keyring)? else { return Ok(()) };
             let learned = Learned::of(kid, policy, &fleet, now);
             let holding = learned.verifiers - learned.verifiers_without.len();
@@ -130,6 +137,7 @@ impl Waiting<'_> {
                 Ok(_) => match keyroom.rotation.rotate_now(&[alg], Some(revision)).await {
                     Ok(_) => return Ok(()),
                     Err(RotationError::Busy | RotationError::Changed { .. }) => {}
+                    Err(RotationError::Store(error)) if error.is_transient() => {}
                     Err(error) => return Err(error.into()),
                 },
                 Err(StepRefused::TooEarly { .. } | StepRefused::ReplicaBehind { .. }) => {}

@@ -1,7 +1,5 @@
 //! An issuer in this process, with sockets of its own and a database in a directory of its own.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
-
 use std::time::{Duration, Instant};
 
 use claviger_issuer::{
@@ -19,12 +17,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-pub const ISSUER: &str = "http://127.0.0.1:8080";
-pub const ADMIN: &str = "http://127.0.0.1:8080/admin";
-pub const SHOP: &str = "https://shop.test";
+pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
+pub(crate) const ADMIN: &str = "http://127.0.0.1:8080/admin";
+pub(crate) const SHOP: &str = "https://shop.test";
 /// Nothing here takes so long unless it hangs.
-pub const HANGS: Duration = Duration::from_secs(30);
+pub(crate) const HANGS: Duration = Duration::from_secs(30);
 const SECRET: &str = "a secret of the tests, and of no others";
+
+/// What a rotation must wait for is soon over.
+pub(crate) const SHORT: &str = r#"
+    token_lifetime = "60s"
+    rotation = { period = "1h", lead = "3s", tail = "61s", lease = "1s" }
+    verifiers = { skew = "0s", freshness = "1s", staleness = "1h", poll = "1s", foreign = false }
+"#;
 
 const FLEET: &str = r#"
 team = [{ name = "shop" }]
@@ -39,19 +44,19 @@ access."http://127.0.0.1:8080/admin" = [
 access."https://shop.test" = ["shop:read"]
 "#;
 
-pub struct Issuer {
+pub(crate) struct Issuer {
     _directory: TempDir,
-    pub url: String,
-    pub admin: String,
-    pub store: Store,
-    pub http: reqwest::Client,
+    pub(crate) url: String,
+    pub(crate) admin: String,
+    pub(crate) store: Store,
+    pub(crate) http: reqwest::Client,
     handle: ShutdownHandle,
     serving: JoinHandle<Result<Drained, TickerEnded>>,
 }
 
 impl Issuer {
     /// `settings` are lines of `claviger.toml`, behind those at its top level.
-    pub async fn start(settings: &str) -> Self {
+    pub(crate) async fn start(settings: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         create_kek(&directory.path().join("kek")).unwrap();
         let text = format!(
@@ -78,7 +83,7 @@ impl Issuer {
     }
 
     /// A token of the operator's.
-    pub async fn token(&self, audience: &str, scope: &str) -> String {
+    pub(crate) async fn token(&self, audience: &str, scope: &str) -> String {
         let form = [("grant_type", "client_credentials"), ("resource", audience), ("scope", scope)];
         let request = self.http.post(format!("{}/oauth2/token", self.url));
         let answer = request.basic_auth("operator", Some(SECRET)).form(&form).send().await.unwrap();
@@ -88,45 +93,45 @@ impl Issuer {
     }
 
     /// A request to the admin API with a token of this scope.
-    pub async fn ask(&self, method: Method, path: &str, scope: &str) -> RequestBuilder {
+    pub(crate) async fn ask(&self, method: Method, path: &str, scope: &str) -> RequestBuilder {
         let token = self.token(ADMIN, scope).await;
         self.http.request(method, format!("{}/admin/v1/{path}", self.admin)).bearer_auth(token)
     }
 
-    pub async fn admin(&self, method: Method, path: &str, scope: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn admin(&self, method: Method, path: &str, scope: &str, body: &Value) -> (u16, Value) {
         let request = self.ask(method, path, scope).await.json(body);
         answer(request.send().await.unwrap()).await
     }
 
-    pub async fn revision(&self) -> u64 {
+    pub(crate) async fn revision(&self) -> u64 {
         self.store.revisions().await.unwrap().keyring
     }
 
-    pub async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.http.get(format!("{}{path}", self.url)).send().await.unwrap()
     }
 
-    pub async fn key_set(&self) -> (JwkSet, String) {
+    pub(crate) async fn key_set(&self) -> (JwkSet, String) {
         let answer = self.get("/.well-known/jwks.json").await;
         let tag = answer.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned();
         (JwkSet::parse(&answer.bytes().await.unwrap()).unwrap(), tag)
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.handle.ask();
         assert_eq!(self.serving.await.unwrap().unwrap(), Drained::Finished);
     }
 }
 
 /// Status and JSON body of an answer.
-pub async fn answer(response: Response) -> (u16, Value) {
+pub(crate) async fn answer(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let body = response.bytes().await.unwrap();
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
 /// Asks until there is an answer, and not for ever.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = ask().await {
@@ -138,7 +143,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() 
 }
 
 /// What a JWS says, verified with the key of its kid; none if the set does not have that key.
-pub fn verified<T: claviger_jose::Payload + serde::de::DeserializeOwned>(
+pub(crate) fn verified<T: claviger_jose::Payload + serde::de::DeserializeOwned>(
     jws: &str,
     set: &JwkSet,
 ) -> Option<T> {

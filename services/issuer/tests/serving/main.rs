@@ -1,0 +1,8 @@
+//! Issuers that serve, seen from outside, over real sockets and a database of their own.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
+
+mod admin;
+mod feed;
+mod fleet;
+mod issuer;
