@@ -13,7 +13,7 @@ use crate::{Store, StoreError};
 /// How long a request waits for a connection, a new one included; then it is answered with 503.
 const QUEUE: Duration = Duration::from_secs(1);
 /// How long a connection has to show that somebody is at its other end: short enough for a new one within [`QUEUE`].
-const ANSWER: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_millis(300);
 const CONNECTIONS: u32 = 8;
 /// No statement of ours takes more than milliseconds: a slow one means trouble, and trouble must not hold requests. A replica
 /// that is gone without a word must not hold the others either.

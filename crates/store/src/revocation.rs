@@ -58,9 +58,10 @@ pub struct RevocationSnapshot {
     pub revocations: Vec<Revocation>,
 }
 
-/// The most revocations, besides those of keys, that the feed holds: its readers take 4 MiB, and one with its time is up
-/// to 51 bytes of it.
-pub const MAX_REVOCATIONS: u64 = 80_000;
+/// The most revocations, besides those of keys, that the feed holds: its readers take 4 MiB.
+pub const MAX_REVOCATIONS: u64 = 100_000;
+/// Rows per statement when all are read.
+const PAGE: u64 = 10_000;
 
 impl Store {
     /// Revokes, and answers the number of the feed from which on it is told. `until` is the expiry of the last token that it
@@ -121,16 +122,24 @@ impl Store {
             .order_by_asc(signing_key::Column::Kid);
         let kids: Vec<String> = kids.into_tuple().all(&transaction).await?;
         let rows = revocation::Entity::find()
-            .order_by_asc(revocation::Column::NotBefore)
             .order_by_asc(revocation::Column::Kind)
             .order_by_asc(revocation::Column::Mark);
-        let rows = rows.all(&transaction).await?;
+        // In pages: a statement that sends all of a full table may not end within its time.
+        let mut all: Vec<revocation::Model> = Vec::new();
+        loop {
+            let page = rows.clone().limit(PAGE).offset(all.len() as u64).all(&transaction).await?;
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+        }
+        all.sort_by_key(|row| row.not_before);
         transaction.commit().await?;
         Ok(RevocationSnapshot {
             sequence,
             // What is no kid is no key that anybody could present; `load_keys` reports the row.
             kids: kids.iter().filter_map(|kid| kid.parse().ok()).collect(),
-            revocations: rows.iter().map(revocation_row::parse).collect::<Result<_, _>>()?,
+            revocations: all.iter().map(revocation_row::parse).collect::<Result<_, _>>()?,
         })
     }
 

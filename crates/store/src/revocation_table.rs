@@ -3,19 +3,19 @@
 use std::collections::HashSet;
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QuerySelect, Set,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
+    QuerySelect, Statement,
 };
 
 use crate::{
     Revoked, StoreError,
-    entity::revocation::{ActiveModel, Column, Entity},
+    entity::revocation::{Column, Entity, Model},
     revocation_row::{self, SUBJECT, TOKEN},
     timed::Transaction,
 };
 
-/// Rows per statement: both databases bound the number of parameters.
-const CHUNK: usize = 1000;
+/// Rows per statement: some hundred kilobytes.
+const CHUNK: usize = 5000;
 
 pub(crate) async fn insert(
     transaction: &Transaction,
@@ -26,23 +26,40 @@ pub(crate) async fn insert(
     upsert(transaction, &revocation_row::rows(revoked, now, until)).await
 }
 
-/// Of two revocations of one thing the later times hold: nothing is ever lifted.
-async fn upsert(transaction: &Transaction, rows: &[ActiveModel]) -> Result<(), StoreError> {
-    let later = |column: &str| {
-        let (new, old) = (format!("excluded.{column}"), format!("revocation.{column}"));
-        Expr::cust(format!("CASE WHEN {new} > {old} THEN {new} ELSE {old} END"))
+/// One parameter for many rows: neither database bounds its size as they bound the number of parameters, and who holds the row
+/// of `revision` has few statements to send.
+async fn upsert(transaction: &Transaction, rows: &[Model]) -> Result<(), StoreError> {
+    let backend = transaction.get_database_backend();
+    let source = match backend {
+        DbBackend::Postgres => FROM_POSTGRES,
+        _ => FROM_SQLITE,
     };
+    let sql = UPSERT.replace("{source}", source);
     for chunk in rows.chunks(CHUNK) {
-        let latest = OnConflict::columns([Column::Kind, Column::Mark])
-            .value(Column::NotBefore, later("not_before"))
-            .value(Column::Until, later("until"))
-            .value(Column::Sub, Expr::cust("COALESCE(excluded.sub, revocation.sub)"))
-            .to_owned();
-        let insert = Entity::insert_many(chunk.iter().cloned()).on_conflict(latest);
-        insert.exec_without_returning(transaction).await?;
+        let rows = revocation_row::json(chunk);
+        transaction.execute_raw(Statement::from_sql_and_values(backend, &sql, [rows.into()])).await?;
     }
     Ok(())
 }
+
+/// Of two revocations of one thing the later times hold: nothing is ever lifted.
+const UPSERT: &str = "
+    INSERT INTO revocation (kind, mark, sub, not_before, until) {source}
+    ON CONFLICT (kind, mark) DO UPDATE SET
+        sub = COALESCE(excluded.sub, revocation.sub),
+        not_before = CASE WHEN excluded.not_before > revocation.not_before
+                     THEN excluded.not_before ELSE revocation.not_before END,
+        until = CASE WHEN excluded.until > revocation.until THEN excluded.until ELSE revocation.until END";
+
+/// Without the condition SQLite takes `ON CONFLICT` for that of a join.
+const FROM_SQLITE: &str = "
+    SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2), value ->> 3, value ->> 4
+    FROM json_each($1) WHERE TRUE";
+
+const FROM_POSTGRES: &str = "
+    SELECT value ->> 0, decode(value ->> 1, 'hex'), decode(value ->> 2, 'hex'),
+           (value ->> 3)::bigint, (value ->> 4)::bigint
+    FROM json_array_elements($1::json)";
 
 /// Single tokens of one subject.
 #[derive(Debug, Clone, FromQueryResult)]
@@ -80,7 +97,7 @@ pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Resu
         return Ok(false);
     };
     for chunk in subjects.chunks(CHUNK) {
-        let rows: Vec<ActiveModel> = chunk.iter().map(of_subject).collect();
+        let rows: Vec<Model> = chunk.iter().map(of_subject).collect();
         upsert(transaction, &rows).await?;
         let gone = chunk.iter().map(|tokens| tokens.sub.clone());
         let gone = Entity::delete_many().filter(Column::Kind.eq(TOKEN)).filter(Column::Sub.is_in(gone));
@@ -90,13 +107,13 @@ pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Resu
 }
 
 /// Means each of these tokens: none was issued after its revocation.
-fn of_subject(tokens: &Tokens) -> ActiveModel {
-    ActiveModel {
-        kind: Set(SUBJECT.to_owned()),
-        mark: Set(tokens.sub.clone()),
-        sub: Set(None),
-        not_before: Set(tokens.not_before + 1),
-        until: Set(tokens.until),
+fn of_subject(tokens: &Tokens) -> Model {
+    Model {
+        kind: SUBJECT.to_owned(),
+        mark: tokens.sub.clone(),
+        sub: None,
+        not_before: tokens.not_before + 1,
+        until: tokens.until,
     }
 }
 

@@ -76,6 +76,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the last words of the database fail.
     pub async fn close(self) -> Result<(), StoreError> {
+        if let Some(announcements) = &self.announcements {
+            announcements.end();
+        }
         Ok(self.db.0.close().await?)
     }
 

@@ -49,13 +49,17 @@ impl Announcements {
         self.listening.get_or_init(listen);
         self.heard.notified().await;
     }
+
+    pub(crate) fn end(&self) {
+        if let Some(task) = self.listening.get() {
+            task.abort();
+        }
+    }
 }
 
 impl Drop for Announcements {
     fn drop(&mut self) {
-        if let Some(task) = self.listening.get() {
-            task.abort();
-        }
+        self.end();
     }
 }
 

@@ -220,7 +220,7 @@ async fn a_feed_that_is_full_changes_nothing() {
 // S-85
 #[tokio::test]
 async fn very_many_tokens_of_few_subjects_stay_within_the_bound() {
-    const TOKENS: u64 = 200_000;
+    const TOKENS: u64 = 150_000;
     const BATCH: u64 = 50_000;
     const SUBJECTS: u64 = 40;
     on_each_database(async |database| {
