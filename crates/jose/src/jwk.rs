@@ -152,7 +152,7 @@ impl Jwk {
     /// # Errors
     /// [`JwkError::InvalidKey`] if the parameters are no key, such as a point off the curve.
     pub fn verifying_key(&self) -> Result<VerifyingKey, JwkError> {
-        VerifyingKey::prepare(self.kid, &self.public)
+        VerifyingKey::prepare(self.kid, &self.public, self.sign_until)
     }
 }
 

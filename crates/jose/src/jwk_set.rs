@@ -23,6 +23,8 @@ pub enum JwkSetError {
     PrivateKey,
 }
 
+type Naming = fn(&Map<String, Value>, &str, Jwk) -> Result<Jwk, JwkError>;
+
 /// A set of public keys, checked one by one (RFC 7517 section 5).
 #[derive(Debug, Clone)]
 pub struct JwkSet {
@@ -36,20 +38,30 @@ impl JwkSet {
     /// # Errors
     /// [`JwkSetError`] where the set as a whole cannot be trusted.
     pub fn parse(document: &[u8]) -> Result<Self, JwkSetError> {
-        Self::parse_with(document, |kid, key| (kid == key.kid().as_str()).then_some(key))
+        Self::parse_with(document, |members, kid, key| {
+            let key = if kid == key.kid().as_str() { key } else { return Err(JwkError::OtherKid) };
+            let Some(until) = members.get("sign_until") else {
+                return Ok(key);
+            };
+            // A key whose end cannot be read is not one that never ends.
+            let until = until.as_u64().ok_or(JwkError::Malformed)?;
+            Ok(key.signing_until(NumericDate::from_secs(until)))
+        })
     }
 
     /// Reads the set of an issuer that names its keys as it likes. A name is then a promise of the issuer's
-    /// and no longer the key itself.
+    /// and no longer the key itself. `sign_until` is a member of this house: what others mean by it nobody knows.
     ///
     /// # Errors
     /// [`JwkSetError`] as for [`parse`](Self::parse).
     pub fn parse_foreign(document: &[u8]) -> Result<Self, JwkSetError> {
-        Self::parse_with(document, |kid, key| kid.parse().ok().map(|kid| key.named(kid)))
+        Self::parse_with(document, |_, kid, key| {
+            kid.parse().map(|kid| key.named(kid)).map_err(|_| JwkError::OtherKid)
+        })
     }
 
-    /// `named` answers the key under the name that it has in the set, if that will do.
-    fn parse_with(document: &[u8], named: fn(&str, Jwk) -> Option<Jwk>) -> Result<Self, JwkSetError> {
+    /// `named` answers the key as it is in the set, of these members and by this name, if that will do.
+    fn parse_with(document: &[u8], named: Naming) -> Result<Self, JwkSetError> {
         let document: Value = json::from_slice(document).map_err(|_| JwkSetError::Malformed)?;
         let keys = document.get("keys").and_then(Value::as_array).ok_or(JwkSetError::Malformed)?;
         if keys.len() > MAX_KEYS {
@@ -96,14 +108,10 @@ pub(crate) fn refuse_private(members: &Map<String, Value>) -> Result<(), JwkSetE
     Ok(())
 }
 
-fn parse_key(members: &Map<String, Value>, named: fn(&str, Jwk) -> Option<Jwk>) -> Result<Jwk, JwkError> {
+fn parse_key(members: &Map<String, Value>, named: Naming) -> Result<Jwk, JwkError> {
     let key = parse_unnamed(members)?;
     let kid = text(members, "kid")?.ok_or(JwkError::Malformed)?;
-    let mut key = named(kid, key).ok_or(JwkError::OtherKid)?;
-    if let Some(until) = members.get("sign_until") {
-        let until = until.as_u64().ok_or(JwkError::Malformed)?;
-        key = key.signing_until(NumericDate::from_secs(until));
-    }
+    let key = named(members, kid, key)?;
     key.verifying_key()?; // a point off the curve is passed over here, not met at the first token
     Ok(key)
 }

@@ -7,6 +7,8 @@ use crate::{Algorithm, HeaderRules, Kid, Typ, base64url, header::Header, json};
 
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN: usize = 8 * 1024;
+/// The longest statement of a revocation feed that is looked at, in bytes.
+pub const MAX_STATEMENT: usize = 4 * 1024 * 1024;
 /// The longest encoded header that is decoded, in bytes.
 pub const MAX_HEADER: usize = 1024;
 
@@ -23,7 +25,7 @@ pub trait Payload {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwsError {
-    /// Longer than [`MAX_TOKEN`], or its header than [`MAX_HEADER`].
+    /// Longer than [`MAX_TOKEN`] (a statement: than [`MAX_STATEMENT`]), or its header than [`MAX_HEADER`].
     #[error("too long")]
     TooLong,
     /// Not three parts of base64url: JSON serialization, JWE, white space, padding, ...
@@ -77,9 +79,11 @@ pub(crate) struct Compact<'t> {
 
 impl<'t> Compact<'t> {
     pub(crate) fn split(token: &'t str, max_header: usize) -> Result<Self, JwsError> {
-        if token.len() > MAX_TOKEN {
-            return Err(JwsError::TooLong);
-        }
+        if token.len() > MAX_TOKEN { Err(JwsError::TooLong) } else { Self::split_any(token, max_header) }
+    }
+
+    /// The same for a text of any length.
+    fn split_any(token: &'t str, max_header: usize) -> Result<Self, JwsError> {
         let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::MalformedCompact)?;
         let (header, payload) = signing_input.split_once('.').ok_or(JwsError::MalformedCompact)?;
         if header.len() > max_header {
@@ -111,7 +115,23 @@ impl<'t> UnverifiedJws<'t> {
     /// A [`JwsError`] for every form that RFC 7515 section 7.1 does not have, and for headers that ask
     /// for extensions, bring keys, or name an algorithm or kid that this house does not use.
     pub fn parse(token: &'t str) -> Result<Self, JwsError> {
-        let Compact { signing_input, header, payload, signature } = Compact::split(token, MAX_HEADER)?;
+        Self::of(&Compact::split(token, MAX_HEADER)?)
+    }
+
+    /// The same for the one kind of JWS that may be larger than a token: up to [`MAX_STATEMENT`]. What is in it nobody
+    /// has looked at; that it is a statement its `typ` must say when it is verified.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn parse_statement(text: &'t str) -> Result<Self, JwsError> {
+        if text.len() > MAX_STATEMENT {
+            return Err(JwsError::TooLong);
+        }
+        Self::of(&Compact::split_any(text, MAX_HEADER)?)
+    }
+
+    fn of(compact: &Compact<'t>) -> Result<Self, JwsError> {
+        let Compact { signing_input, header, payload, signature } = *compact;
         let mut buffer = [0; MAX_HEADER];
         let header = base64url::decode_into(header, &mut buffer).map_err(|_| JwsError::MalformedCompact)?;
         let header = Header::parse(header)?;

@@ -45,7 +45,9 @@ pub use alg::{Algorithm, UnknownAlgorithm};
 pub use header::{HeaderRules, Typ};
 pub use jwk::{Jwk, JwkError, PublicKey};
 pub use jwk_set::{JwkSet, JwkSetError, MAX_KEYS};
-pub use jws::{JwsError, MAX_HEADER, MAX_TOKEN, Payload, UnverifiedJws, Verified, VerifiedPayload};
+pub use jws::{
+    JwsError, MAX_HEADER, MAX_STATEMENT, MAX_TOKEN, Payload, UnverifiedJws, Verified, VerifiedPayload,
+};
 pub use kid::{InvalidKid, Kid};
 pub use proof::{MAX_PROOF_HEADER, UnverifiedProof};
 pub use report::{InvalidReport, VerifierReport};

@@ -6,8 +6,8 @@ use aws_lc_rs::signature::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Algorithm, HeaderRules, JwkError, JwsError, Kid, Payload, PublicKey, UnverifiedJws, Verified,
-    VerifiedPayload, base64url,
+    Algorithm, HeaderRules, JwkError, JwsError, Kid, NumericDate, Payload, PublicKey, UnverifiedJws,
+    Verified, VerifiedPayload, base64url,
 };
 
 /// The longest signature: RSA with 8192 bits.
@@ -19,11 +19,16 @@ const MAX_SIGNATURE: usize = 1024;
 pub struct VerifyingKey {
     kid: Kid,
     alg: Algorithm,
+    sign_until: Option<NumericDate>,
     key: ParsedPublicKey,
 }
 
 impl VerifyingKey {
-    pub(crate) fn prepare(kid: Kid, public: &PublicKey) -> Result<Self, JwkError> {
+    pub(crate) fn prepare(
+        kid: Kid,
+        public: &PublicKey,
+        sign_until: Option<NumericDate>,
+    ) -> Result<Self, JwkError> {
         let key = match public {
             PublicKey::Rsa { n, e } => {
                 RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
@@ -34,7 +39,7 @@ impl VerifyingKey {
             }
         };
         let key = key.map_err(|_| JwkError::InvalidKey)?;
-        Ok(Self { kid, alg: public.alg(), key })
+        Ok(Self { kid, alg: public.alg(), sign_until, key })
     }
 
     /// The key's identifier.
@@ -47,6 +52,13 @@ impl VerifyingKey {
     #[must_use]
     pub fn alg(&self) -> Algorithm {
         self.alg
+    }
+
+    /// Until when the key signs, if its issuer has decided that: [`Jwk::sign_until`](crate::Jwk::sign_until). What it
+    /// signed of a later time was not signed by the issuer; that is for the reader of the claims to refuse.
+    #[must_use]
+    pub fn sign_until(&self) -> Option<NumericDate> {
+        self.sign_until
     }
 
     /// Checks that the token is of the kind `T`, claims this key and its algorithm, and is

@@ -11,13 +11,13 @@ const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// What an answer says about how long it may be used. `None`: it does not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Horizons {
+pub struct Horizons {
     /// Fresh for so long: `max-age` or else `Expires`, less `Age`; zero if it must not be reused.
-    pub(crate) fresh: Option<Duration>,
+    pub fresh: Option<Duration>,
     /// While the issuer cannot be reached, usable for so long: `stale-if-error` (RFC 5861 section 4).
-    pub(crate) stale: Option<Duration>,
+    pub stale: Option<Duration>,
     /// How long it lay in caches before it came: what `Age` says, or nothing.
-    pub(crate) age: Duration,
+    pub age: Duration,
 }
 
 /// What makes the next request conditional. They are sent back as they came, and only to where they came from.
@@ -32,6 +32,12 @@ impl Validators {
         let bounded = |name| headers.get(name).filter(|value| value.len() <= MAX_VALIDATOR).cloned();
         let is_date = |value: &HeaderValue| value.to_str().is_ok_and(|text| date(text).is_some());
         Self { etag: bounded(header::ETAG), last_modified: bounded(header::LAST_MODIFIED).filter(is_date) }
+    }
+
+    /// The entity tag as others name it: without quotes and the mark of a weak one.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        let text = self.etag.as_ref()?.to_str().ok()?;
+        Some(text.strip_prefix("W/").unwrap_or(text).trim_matches('"'))
     }
 
     /// Whether "not modified" is about what we hold: an answer that names a tag names ours, but for its strength

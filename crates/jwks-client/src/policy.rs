@@ -11,7 +11,7 @@ use crate::{
 
 mod turn;
 
-pub(crate) use turn::{Asked, Cause, Turn, Want};
+pub use turn::{Asked, Cause, Turn, Want};
 
 /// How many fetches unknown kids may cause at once.
 const BUCKET: u32 = 2;
@@ -23,12 +23,14 @@ const COLD: (Duration, Duration) = (Duration::from_millis(250), Duration::from_s
 const WARM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// How often somebody may ask for an attempt at once.
 const ASKED_PAUSE: Duration = Duration::from_secs(1);
+/// Within which time the verifiers of a fleet fetch a set that they were told of.
+const OUTDATED_SPREAD: Duration = Duration::from_secs(1);
 /// An attempt at this time is one that nobody makes.
 const NEVER: Duration = Duration::MAX;
 
 /// The state of one issuer's key set, as far as decisions need it. All times are monotonic.
 #[derive(Debug)]
-pub(crate) struct Policy {
+pub struct Policy {
     timing: Timing,
     /// The least freshness that the issuer can ask for.
     min_freshness: Duration,
@@ -52,6 +54,10 @@ pub(crate) struct Policy {
     told_stale: bool,
     /// The issuer asked to be left alone until then.
     barred_until: Duration,
+    /// The beginning of the last attempt that succeeded in this process.
+    fetched_at: Option<Duration>,
+    /// How often in a row the feed said that the issuer has another set.
+    outdated: u32,
     /// When the bucket for unknown kids will be full again.
     bucket_full_at: Duration,
 }
@@ -69,7 +75,8 @@ enum Contact {
 
 impl Policy {
     /// A policy that holds nothing and wants the first fetch now.
-    pub(crate) fn new(timing: Timing, min_freshness: Duration) -> Self {
+    #[must_use]
+    pub fn new(timing: Timing, min_freshness: Duration) -> Self {
         Self {
             timing,
             min_freshness,
@@ -83,60 +90,65 @@ impl Policy {
             failures: 0,
             told_stale: false,
             barred_until: Duration::ZERO,
+            fetched_at: None,
+            outdated: 0,
             bucket_full_at: Duration::ZERO,
         }
     }
 
     /// Begins no attempt before somebody wants one.
-    pub(crate) fn asleep(self) -> Self {
+    #[must_use]
+    pub fn asleep(self) -> Self {
         Self { next_at: NEVER, ..self }
     }
 
     /// Holds a set that never changes.
-    pub(crate) fn fixed(self) -> Self {
+    #[must_use]
+    pub fn fixed(self) -> Self {
         Self { contact: Some(Contact::Fixed), next_at: NEVER, ..self }
     }
 
     /// Holds a set that an earlier process kept, `age` after its last contact. It is stale: an attempt is due as it
     /// was, and trust is not extended.
-    pub(crate) fn restored(self, now: Duration, age: Duration, staleness: Duration) -> Self {
+    #[must_use]
+    pub fn restored(self, now: Duration, age: Duration, staleness: Duration) -> Self {
         let contact = Some(Contact::Earlier { at: now, before: age });
         Self { contact, staleness: staleness.min(self.timing.staleness()), next_at: now, ..self }
     }
 
     /// An attempt is due now, or as soon as the issuer allows: somebody needs the set for the first time, or a source has
     /// changed.
-    pub(crate) fn wake(&mut self, now: Duration) {
+    pub fn wake(&mut self, now: Duration) {
         if !self.is_fixed() {
             self.next_at = self.next_at.min(now.max(self.barred_until));
         }
     }
 
     /// Whether no attempt is made before somebody wants one.
-    pub(crate) fn is_asleep(&self) -> bool {
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
         self.next_at == NEVER && !self.is_fixed()
     }
 
     /// A set was fetched (or confirmed, with `confirmed`) that says how long it may be used, or does not. Answers
     /// whether this is the news that contact is back.
-    pub(crate) fn succeeded(&mut self, now: Duration, confirmed: bool, says: Horizons, jitter: f64) -> bool {
+    pub fn succeeded(&mut self, now: Duration, confirmed: bool, says: Horizons, jitter: f64) -> bool {
         let default = if confirmed { self.freshness } else { self.timing.freshness() };
         self.freshness = says.fresh.unwrap_or(default).clamp(self.min_freshness, MAX_FRESHNESS);
         let default = if confirmed { self.staleness } else { self.timing.staleness() };
         self.staleness = says.stale.unwrap_or(default).min(self.timing.staleness());
         let began = self.under_way.take().unwrap_or(now);
         self.contact = Some(Contact::Own { at: began, before: says.age.min(MAX_STALENESS) });
+        self.fetched_at = Some(began);
         self.failures = 0;
         self.barred_until = Duration::ZERO;
-        // At 0.8 of the freshness, give or take a tenth: before it is stale, and not all verifiers at once.
-        let refresh_at = began + self.freshness.mul_f64(0.8 * (0.9 + 0.2 * jitter));
-        self.next_at = refresh_at.max(now + MIN_PAUSE);
+        self.next_at = (began + early(self.freshness, jitter)).max(now + MIN_PAUSE);
         std::mem::take(&mut self.told_stale)
     }
 
     /// An attempt failed; the issuer may have said when to come back. Answers whether this is the news that the held
     /// set is stale.
-    pub(crate) fn failed(&mut self, now: Duration, retry_after: Option<Duration>, jitter: f64) -> bool {
+    pub fn failed(&mut self, now: Duration, retry_after: Option<Duration>, jitter: f64) -> bool {
         self.under_way = None;
         let (first, longest) = if self.is_usable(now) { WARM } else { COLD };
         let bound = first.saturating_mul(1 << self.failures.min(16)).min(longest);
@@ -151,9 +163,45 @@ impl Policy {
         news
     }
 
+    /// The feed, asked at `began`, says that the held set is the issuer's, as an answer that was `before` old then: as
+    /// good as to have asked for the set itself. Answers whether this is the news that contact is back.
+    pub fn vouched(&mut self, began: Duration, before: Duration, jitter: f64) -> bool {
+        let is_later = !self.is_fixed() && self.age(began).is_some_and(|age| before <= age);
+        if !is_later {
+            return false;
+        }
+        self.contact = Some(Contact::Own { at: began, before });
+        self.outdated = 0;
+        if self.failures == 0 && self.under_way.is_none() {
+            // Not for ever: where the set is, and what its answer says of itself, the feed does not tell.
+            let fetched_at = self.fetched_at.unwrap_or(began);
+            let latest = fetched_at + early(MAX_FRESHNESS, jitter);
+            self.next_at = (began + early(self.freshness, jitter)).min(latest);
+        }
+        std::mem::take(&mut self.told_stale)
+    }
+
+    /// The feed says that the issuer has another set than the held one: an attempt is due, within a second, so that not
+    /// all verifiers come at once. If the set stays another one nevertheless, each attempt for it comes later than the
+    /// one before.
+    pub fn outdated(&mut self, now: Duration, jitter: f64) {
+        if self.is_fixed() || self.under_way.is_some() {
+            return;
+        }
+        let spacing = match self.outdated {
+            0 => Duration::ZERO,
+            in_row => OUTDATED_SPREAD.saturating_mul(1 << in_row.min(16)).min(self.freshness),
+        };
+        self.outdated = self.outdated.saturating_add(1);
+        let earliest = self.fetched_at.map_or(Duration::ZERO, |at| at + spacing.max(MIN_PAUSE));
+        let at = (now + OUTDATED_SPREAD.mul_f64(jitter)).max(earliest).max(self.barred_until);
+        self.next_at = self.next_at.min(at);
+    }
+
     /// What a kid that is still not held is told. A set that was never confirmed in this process does not say what
     /// the issuer lacks, nor does one that lay in a cache for longer than any set is fresh.
-    pub(crate) fn refusal(&self, now: Duration) -> KeyError {
+    #[must_use]
+    pub fn refusal(&self, now: Duration) -> KeyError {
         let confirmed = !matches!(self.contact, Some(Contact::Earlier { .. }));
         let recent = self.age(now).is_some_and(|age| age <= MAX_FRESHNESS);
         if self.failures == 0 && confirmed && recent && self.is_usable(now) {
@@ -164,14 +212,16 @@ impl Policy {
     }
 
     /// The answer for a request whose wait was over before the attempt was.
-    pub(crate) fn unavailable(&self, now: Duration) -> KeyError {
+    #[must_use]
+    pub fn unavailable(&self, now: Duration) -> KeyError {
         let left = if self.under_way.is_some() { Duration::ZERO } else { self.next_at.saturating_sub(now) };
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
         KeyError::Unavailable { retry_after: Duration::from_secs(seconds.clamp(1, 60)) }
     }
 
     /// Until when the held set may be used; `None` without one. A set may always be used while it is fresh.
-    pub(crate) fn usable_until(&self) -> Option<Duration> {
+    #[must_use]
+    pub fn usable_until(&self) -> Option<Duration> {
         self.contact.map(|contact| match contact {
             Contact::Own { at, before } => at + self.staleness.saturating_sub(before).max(self.freshness),
             Contact::Earlier { at, before } => at + self.staleness.saturating_sub(before),
@@ -180,7 +230,8 @@ impl Policy {
     }
 
     /// Until when the held set is fresh; `None` without one.
-    pub(crate) fn fresh_until(&self) -> Option<Duration> {
+    #[must_use]
+    pub fn fresh_until(&self) -> Option<Duration> {
         self.contact.map(|contact| match contact {
             Contact::Own { at, .. } => at + self.freshness,
             Contact::Earlier { .. } => Duration::ZERO,
@@ -189,7 +240,8 @@ impl Policy {
     }
 
     /// The time since the last contact with the issuer itself, as far as it is known.
-    pub(crate) fn age(&self, now: Duration) -> Option<Duration> {
+    #[must_use]
+    pub fn age(&self, now: Duration) -> Option<Duration> {
         self.contact.map(|contact| match contact {
             Contact::Own { at, before } | Contact::Earlier { at, before } => now.saturating_sub(at) + before,
             Contact::Fixed => Duration::ZERO,
@@ -197,7 +249,8 @@ impl Policy {
     }
 
     /// For how long after its last contact the held set may be used while the issuer cannot be reached.
-    pub(crate) fn staleness(&self) -> Duration {
+    #[must_use]
+    pub fn staleness(&self) -> Duration {
         self.staleness
     }
 
@@ -206,9 +259,15 @@ impl Policy {
     }
 
     /// Whether a set is held that may be used.
-    pub(crate) fn is_usable(&self, now: Duration) -> bool {
+    #[must_use]
+    pub fn is_usable(&self, now: Duration) -> bool {
         self.usable_until().is_some_and(|until| now < until)
     }
+}
+
+/// At 0.8 of the freshness, give or take a tenth: before it is over, and not all verifiers at once.
+fn early(freshness: Duration, jitter: f64) -> Duration {
+    freshness.mul_f64(0.8 * (0.9 + 0.2 * jitter))
 }
 
 #[cfg(test)]

@@ -47,6 +47,9 @@ pub struct AccessTokenClaims<'p> {
     pub auth_time: Option<NumericDate>,
     /// How strongly, in the words of the issuer.
     pub acr: Option<String>,
+    /// The session of the subject in which the token was issued, for revocation
+    /// ([OpenID Connect Front-Channel Logout section 3](https://openid.net/specs/openid-connect-frontchannel-1_0.html)).
+    pub sid: Option<String>,
 }
 
 impl Payload for AccessTokenClaims<'_> {
@@ -119,7 +122,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut claims: A) -> Result<Self::Value, A::Error> {
         let (mut iss, mut sub, mut aud, mut jti, mut client_id) = (None, None, None, None, None);
         let (mut exp, mut iat, mut nbf, mut scope, mut cnf) = (None, None, None, None, None);
-        let (mut auth_time, mut acr) = (None, None);
+        let (mut auth_time, mut acr, mut sid) = (None, None, None);
         while let Some(name) = claims.next_key()? {
             match name {
                 Name::Iss => once(&mut iss, "iss", claims.next_value::<Text<'de>>()?.0)?,
@@ -134,6 +137,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
                 Name::Cnf => once(&mut cnf, "cnf", claims.next_value()?)?,
                 Name::AuthTime => once(&mut auth_time, "auth_time", claims.next_value()?)?,
                 Name::Acr => once(&mut acr, "acr", claims.next_value()?)?,
+                Name::Sid => once(&mut sid, "sid", claims.next_value()?)?,
                 Name::Other => drop(claims.next_value::<IgnoredAny>()?),
             }
         }
@@ -150,6 +154,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
             cnf,
             auth_time,
             acr,
+            sid,
         })
     }
 }
@@ -183,6 +188,7 @@ enum Name {
     Cnf,
     AuthTime,
     Acr,
+    Sid,
     Other,
 }
 
@@ -215,6 +221,7 @@ impl Visitor<'_> for NameVisitor {
             "cnf" => Name::Cnf,
             "auth_time" => Name::AuthTime,
             "acr" => Name::Acr,
+            "sid" => Name::Sid,
             _ => Name::Other,
         })
     }
@@ -393,6 +400,16 @@ mod tests {
         }
         assert_eq!(accepts("scope", "").scope, None);
         assert!(accepts("scope", r#""""#).scope.unwrap().is_empty());
+    }
+
+    // S-7
+    #[test]
+    fn a_session_is_a_string_or_not_there() {
+        assert_eq!(accepts("sid", "").sid, None);
+        assert_eq!(accepts("sid", r#""s-1""#).sid.as_deref(), Some("s-1"));
+        for value in ["null", "1", "true", "{}", r#"["s-1"]"#] {
+            refuses("sid", value);
+        }
     }
 
     // S-12

@@ -157,6 +157,11 @@ impl Dialect {
             cnf: optional(&mut claims, "cnf")?,
             auth_time: optional(&mut claims, "auth_time")?,
             acr: optional(&mut claims, "acr")?,
+            sid: match claims.remove("sid") {
+                Some(Value::String(sid)) => Some(sid),
+                // What others call so may be anything, and no feed of theirs is known that names it.
+                _ => None,
+            },
         })
     }
 }

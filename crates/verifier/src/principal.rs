@@ -81,13 +81,14 @@ pub(crate) struct OwnedClaims {
     pub(crate) cnf: Option<Confirmation>,
     pub(crate) auth_time: Option<NumericDate>,
     pub(crate) acr: Option<String>,
+    pub(crate) sid: Option<String>,
 }
 
 impl From<AccessTokenClaims<'_>> for OwnedClaims {
     fn from(claims: AccessTokenClaims<'_>) -> Self {
-        let AccessTokenClaims { iss: _, sub, aud, exp, iat, nbf, jti, client_id, scope, cnf, auth_time, acr } =
-            claims;
-        Self { sub, aud, exp, iat, nbf, jti, client_id, scope, cnf, auth_time, acr }
+        let AccessTokenClaims { iss: _, sub, aud, exp, iat, nbf, jti, client_id, .. } = claims;
+        let AccessTokenClaims { scope, cnf, auth_time, acr, sid, .. } = claims;
+        Self { sub, aud, exp, iat, nbf, jti, client_id, scope, cnf, auth_time, acr, sid }
     }
 }
 
@@ -183,6 +184,12 @@ impl<C> Principal<C> {
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
         self.token.claims.jti.as_deref()
+    }
+
+    /// The session of the subject in which the token was issued, if it is of one.
+    #[must_use]
+    pub fn sid(&self) -> Option<&str> {
+        self.token.claims.sid.as_deref()
     }
 
     /// When the subject last authenticated in person, if the token says so.

@@ -95,6 +95,11 @@ impl TestPrincipal {
         self.claim("acr", acr)
     }
 
+    /// In this session.
+    pub fn sid(self, sid: &str) -> Self {
+        self.claim("sid", sid)
+    }
+
     /// Adds any other claim, or overrides one.
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.to_owned(), value.into());
@@ -129,6 +134,7 @@ impl TestPrincipal {
             cnf: None,
             auth_time: time("auth_time"),
             acr: text("acr"),
+            sid: text("sid"),
         };
         let token = AcceptedToken {
             issuer: text("iss").expect("the issuer is a text").into(),

@@ -100,6 +100,17 @@ fn a_foreign_set_is_as_strict_but_for_the_names() {
     );
 }
 
+// S-26 S-41
+#[test]
+fn what_others_call_sign_until_means_nothing_and_takes_no_key() {
+    for value in [json!(1), json!("never"), json!(-1), Value::Null] {
+        let mut key = named(TestKey::rs256(), "a");
+        key["sign_until"] = value;
+        let set = JwkSet::parse_foreign(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+        assert_eq!(set.keys()[0].verifying_key().unwrap().sign_until(), None);
+    }
+}
+
 // S-5 S-7
 #[test]
 fn a_claimed_issuer_is_read_without_a_second_meaning() {

@@ -1,7 +1,7 @@
 //! Which keys of a set are used, which are passed over, and which sets are refused as a whole.
 
 use aws_lc_rs::digest;
-use claviger_jose::{Jwk, JwkSet, PublicKey, base64url};
+use claviger_jose::{Jwk, JwkSet, NumericDate, PublicKey, base64url};
 use claviger_testkit::TestKey;
 use serde_json::{Value, json};
 
@@ -49,6 +49,20 @@ fn modulus(bits: usize) -> Value {
     let mut bytes = vec![0xff; bits.div_ceil(8)];
     bytes[0] >>= bytes.len() * 8 - bits;
     number(&bytes)
+}
+
+// S-41
+#[test]
+fn the_end_of_a_keys_time_to_sign_is_read_or_the_key_is_not_used() {
+    let jwk = TestKey::es256().jwk().clone().signing_until(NumericDate::from_secs(1_800_000_000));
+    let set = JwkSet::parse(json!({ "keys": [jwk] }).to_string().as_bytes()).unwrap();
+    let key = set.keys()[0].verifying_key().unwrap();
+    assert_eq!(key.sign_until(), Some(NumericDate::from_secs(1_800_000_000)));
+    for value in [json!("1800000000"), json!(-1), json!(1.5), Value::Null] {
+        let mut jwk = json!(TestKey::es256().jwk());
+        jwk["sign_until"] = value;
+        check(&jwk, "skipped: Malformed");
+    }
 }
 
 // S-26

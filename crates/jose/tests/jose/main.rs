@@ -16,6 +16,7 @@ mod payload;
 mod proof;
 mod rfc;
 mod signature;
+mod statement;
 
 /// A payload that may be any object.
 #[derive(Debug, PartialEq, serde::Deserialize)]

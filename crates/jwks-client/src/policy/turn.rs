@@ -4,7 +4,7 @@ use super::{ASKED_PAUSE, BUCKET, Duration, MAX_WAIT, Policy};
 
 /// What the refresh task does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub enum Turn {
     /// Make an attempt and tell the policy how it ended.
     Fetch(Cause),
     /// Nothing for so long, unless somebody wants a fetch.
@@ -13,7 +13,7 @@ pub(crate) enum Turn {
 
 /// Why an attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub enum Cause {
     /// Its time has come, or somebody asked for it.
     Due,
     /// The one before failed.
@@ -24,7 +24,7 @@ pub(crate) enum Cause {
 
 /// Whether a request that lacks its kid waits for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Want {
+pub enum Want {
     /// For one that is made anyway.
     Joined,
     /// For one that was granted to it.
@@ -34,14 +34,16 @@ pub(crate) enum Want {
 }
 
 impl Want {
-    pub(crate) fn is_worth_waiting(self) -> bool {
+    /// Whether the request waits.
+    #[must_use]
+    pub fn is_worth_waiting(self) -> bool {
         self != Self::Refused
     }
 }
 
 /// What becomes of the wish for an attempt at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub enum Asked {
     /// Wait for the attempt that is made.
     Wait,
     /// The same, but that one has begun already.
@@ -53,7 +55,7 @@ pub(crate) enum Asked {
 
 impl Policy {
     /// The task asks for its next step. After [`Turn::Fetch`] an attempt is under way.
-    pub(crate) fn turn(&mut self, now: Duration) -> Turn {
+    pub fn turn(&mut self, now: Duration) -> Turn {
         let pause = self.next_at.saturating_sub(now);
         if !pause.is_zero() {
             return Turn::Sleep(pause);
@@ -70,7 +72,7 @@ impl Policy {
     /// waiting is worth while: an attempt is under way, due, or has now been granted.
     ///
     /// The bucket is charged per attempt that is granted here, however it ends, and never for joining.
-    pub(crate) fn want(&mut self, now: Duration) -> Want {
+    pub fn want(&mut self, now: Duration) -> Want {
         if self.is_asleep() {
             self.wake(now);
         }
@@ -88,7 +90,7 @@ impl Policy {
     }
 
     /// Somebody asks for an attempt at once. It is outside the bucket: who asks is the operator, not the network.
-    pub(crate) fn ask(&mut self, now: Duration) -> Asked {
+    pub fn ask(&mut self, now: Duration) -> Asked {
         if self.under_way.is_some() {
             return Asked::Joined;
         }
