@@ -68,7 +68,11 @@ impl Rig {
     ) -> anyhow::Result<(Service, &'static str)> {
         let audience = if number.is_multiple_of(2) { ORDERS } else { LEDGER };
         let directory = self.fleet.home.path().join(format!("service-{number}"));
-        let arguments = [&[("--issuer", self.fleet.home.url()), ("--audience", audience)], flags].concat();
+        let (deny_file, instance) = (directory.join("deny"), format!("service-{number}"));
+        let deny_file = deny_file.to_string_lossy();
+        let own = [("--deny-file", &*deny_file), ("--instance", &instance)];
+        let arguments = [("--issuer", self.fleet.home.url()), ("--audience", audience)];
+        let arguments = [&arguments[..], &own, flags].concat();
         let service = Service::start_in(environment, "ledger", &arguments, &directory).await?;
         Ok((service, audience))
     }
