@@ -20,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Builder,
     sync::{oneshot, watch},
-    time::interval,
+    time::{interval, sleep},
 };
 
 pub use self::{line::Line, upstream::Address};
@@ -145,7 +145,8 @@ impl Shared {
 
     fn weather(&self, peer: SocketAddr) -> Weather {
         let of = lock(&self.of);
-        let own = of.iter().find(|(pid, _)| owner::owns(**pid, peer)).map(|(_, line)| line.subscribe());
+        let own =
+            owner::of(peer, of.keys().copied()).and_then(|pid| of.get(&pid)).map(watch::Sender::subscribe);
         Weather(own.unwrap_or_else(|| lock(&self.everybody).subscribe()))
     }
 
@@ -163,7 +164,11 @@ async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     let mut turn = 0_usize;
     loop {
-        let Ok((client, peer)) = listener.accept().await else { continue };
+        let Ok((client, peer)) = listener.accept().await else {
+            // Too many sockets: some will be closed.
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
         let (shared, this) = (Arc::clone(&shared), turn);
         turn = turn.wrapping_add(1);
         tokio::spawn(async move { serve(client, peer, &shared, this).await });

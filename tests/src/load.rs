@@ -139,7 +139,11 @@ async fn issue(url: String, request: Vec<u8>, audience: &'static str, pause: Dur
         asking.spawn(async move {
             let asked = moment();
             let reply = timeout(PATIENCE, ask_once(&url, &request)).await;
-            let (status, body) = reply.ok().and_then(Result::ok).unwrap_or_default();
+            let (status, body) = match reply {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(error)) => (0, error.to_string().into_bytes()),
+                Err(_) => (0, b"no answer".to_vec()),
+            };
             shared.note_grant(asked, audience, status, &body);
         });
         while asking.try_join_next().is_some() {}

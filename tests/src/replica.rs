@@ -32,14 +32,23 @@ impl Replica {
         Ok(Self { process: home.listen(&environment).await?, database: Some(gate) })
     }
 
+    /// The gate sends nobody here any more.
+    ///
+    /// # Errors
+    /// If it has no address.
+    pub fn leave(&self, home: &IssuerHome) -> anyhow::Result<()> {
+        if let Some(gate) = home.gate() {
+            gate.dismiss(&Address::http(self.process.url())?);
+        }
+        Ok(())
+    }
+
     /// Ends the process as a power cut would.
     ///
     /// # Errors
     /// If the system refuses.
     pub async fn kill(self, home: &IssuerHome) -> anyhow::Result<()> {
-        if let Some(gate) = home.gate() {
-            gate.dismiss(&Address::http(self.process.url())?);
-        }
+        self.leave(home)?;
         self.process.kill().await
     }
 }

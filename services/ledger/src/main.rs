@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use axum::extract::{FromRef, State};
 use axum::{Json, Router, http::StatusCode, routing::get};
 use clap::Parser;
-use claviger_verifier::{Authorized, Principal, Verifier, health, required_scope};
+use claviger_verifier::{Authorized, Principal, TrustedIssuer, Verifier, health, required_scope};
 use serde::{Deserialize, Serialize};
 use tokio::signal::{ctrl_c, unix};
 
@@ -26,9 +26,13 @@ struct Args {
     /// The name of this service in tokens.
     #[arg(long, env, default_value = "https://ledger.fleet.test")]
     audience: String,
-    /// A directory in which entries outlive the process.
+    /// A directory in which entries and the issuer's keys outlive the process.
     #[arg(long, env)]
     state_dir: Option<PathBuf>,
+    /// Where the issuer's keys are, if its metadata is not to be asked; of what it revokes nothing is heard then but that
+    /// keys are gone.
+    #[arg(long, env)]
+    jwks_url: Option<String>,
     /// A file with kids that are denied whatever the issuer publishes, one in each line; read again when it changes.
     #[arg(long, env)]
     deny_file: Option<PathBuf>,
@@ -51,7 +55,14 @@ async fn main() -> anyhow::Result<()> {
 
 /// The service, with its routes in the order in which a caller meets them.
 fn app(args: &Args) -> anyhow::Result<Router> {
-    let mut verifier = Verifier::builder(&args.issuer, &args.audience);
+    let mut issuer = TrustedIssuer::new(&args.issuer);
+    if let Some(directory) = &args.state_dir {
+        issuer = issuer.keys(|keys| keys.disk_copy(directory.join("keys")));
+    }
+    if let Some(url) = &args.jwks_url {
+        issuer = issuer.keys(|keys| keys.jwks_url(url));
+    }
+    let mut verifier = Verifier::builder(issuer, &args.audience);
     if let Some(path) = &args.deny_file {
         verifier = verifier.deny_file(path);
     }

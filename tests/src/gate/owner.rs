@@ -2,17 +2,17 @@
 
 use std::{fs, net::SocketAddr};
 
-/// Whether this process holds the socket that is connected from this address of loopback.
-pub(super) fn owns(pid: u32, peer: SocketAddr) -> bool {
-    let Some(inode) = fs::read_to_string("/proc/self/net/tcp").ok().and_then(|table| inode(&table, peer))
-    else {
-        return false;
-    };
-    let socket = format!("socket:[{inode}]");
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    descriptors
-        .filter_map(|entry| fs::read_link(entry.path()).ok())
-        .any(|target| target.as_os_str() == socket.as_str())
+/// The first of these processes that holds the socket that is connected from this address of loopback.
+pub(super) fn of(peer: SocketAddr, pids: impl IntoIterator<Item = u32>) -> Option<u32> {
+    let mut pids = pids.into_iter().peekable();
+    pids.peek()?;
+    let table = fs::read_to_string("/proc/self/net/tcp").ok()?;
+    let socket = format!("socket:[{}]", inode(&table, peer)?);
+    pids.find(|pid| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.any(|target| target.as_os_str() == socket.as_str())
+    })
 }
 
 /// The inode of the socket with this local address, from the table that `proc(5)` describes.
@@ -36,8 +36,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let peer = client.local_addr().unwrap();
-        assert!(owns(std::process::id(), peer));
-        assert!(!owns(1, peer));
+        assert_eq!(of(peer, [1, std::process::id()]), Some(std::process::id()));
+        assert_eq!(of(peer, [1]), None);
         drop(client);
     }
 }

@@ -1,6 +1,7 @@
 use std::{os::unix::process::ExitStatusExt, time::Duration};
 
-use e2e::{gate::Address, published, ready, until};
+use anyhow::ensure;
+use e2e::{published, ready, until};
 
 use crate::{
     Run,
@@ -8,11 +9,20 @@ use crate::{
     rig::{PATIENCE, Rig},
 };
 
-/// Where a process can die while keys change: where the store names a point, in the order in which they are met.
-const POINTS: &[&str] = &[
+/// Where an operator's rotation can die.
+const SWITCHING: &[&str] = &[
     "keys.before_begin",
     "keys.after_version",
     "keys.after_first_move",
+    "keys.before_commit",
+    "keys.after_commit",
+];
+/// Where the replica can die that makes the keys after the next.
+const MAKING: &[&str] = &[
+    "keys.after_generate",
+    "keys.after_seal",
+    "keys.before_begin",
+    "keys.after_version",
     "keys.after_insert",
     "keys.before_commit",
     "keys.after_commit",
@@ -24,11 +34,16 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let loading = rig.load(20, 30).await?;
     let (mut orphans, mut slowest, mut kills) = (Vec::new(), Duration::ZERO, 0);
     for _ in 0..run.either(1, 50) {
-        let mut points = POINTS.to_vec();
+        let mut points: Vec<_> = SWITCHING.iter().map(|point| (*point, false)).collect();
+        points.extend(MAKING.iter().map(|point| (*point, true)));
         run.random().shuffle(&mut points);
-        for point in points {
+        for (point, making) in points {
             rig.prepared().await?;
-            die_at(&rig, point).await?;
+            if making {
+                die_making(&mut rig, point).await?;
+            } else {
+                die_switching(&rig, point).await?;
+            }
             slowest = slowest.max(replace_one(&mut rig).await?);
             kills += 2;
             orphans.extend(orphan_keys(&rig).await?.map(|what| format!("{point}: {what}")));
@@ -45,7 +60,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// A command line that rotates dies at this point.
-async fn die_at(rig: &Rig, point: &str) -> anyhow::Result<()> {
+async fn die_switching(rig: &Rig, point: &str) -> anyhow::Result<()> {
     let died = || async {
         let mut command = rig.fleet.home.command(&["keys", "rotate", "--now"]).ok()?;
         command.env("CLAVIGER_FAILPOINT", point);
@@ -54,14 +69,27 @@ async fn die_at(rig: &Rig, point: &str) -> anyhow::Result<()> {
     until(&format!("the rotation dies at {point}"), PATIENCE, died).await.map(drop)
 }
 
+/// The only replica dies at this point, when the prepared keys have begun to sign and there are no next ones.
+async fn die_making(rig: &mut Rig, point: &str) -> anyhow::Result<()> {
+    let others = rig.fleet.issuers.len();
+    ready(&rig.fleet.add_replica(&[("CLAVIGER_FAILPOINT", point)]).await?.process).await?;
+    for old in rig.fleet.issuers.drain(..others).collect::<Vec<_>>() {
+        old.kill(&rig.fleet.home).await?;
+    }
+    rig.fleet.home.rotate(PATIENCE).await?;
+    let mut armed = rig.fleet.issuers.remove(0);
+    let status = armed.process.ended().await?;
+    ensure!(status.signal().is_some(), "the replica ended with {status} at {point}");
+    armed.leave(&rig.fleet.home)?;
+    for _ in 0..others {
+        ready(&rig.fleet.add_replica(&[]).await?.process).await?;
+    }
+    Ok(())
+}
+
 /// Kills a replica, whatever it is at, and starts another one in its place.
 async fn replace_one(rig: &mut Rig) -> anyhow::Result<Duration> {
-    let old = rig.fleet.issuers.remove(0);
-    let address = Address::http(old.process.url())?;
-    old.process.kill().await?;
-    if let Some(gate) = rig.fleet.home.gate() {
-        gate.dismiss(&address);
-    }
+    rig.fleet.issuers.remove(0).kill(&rig.fleet.home).await?;
     let start = std::time::Instant::now();
     ready(&rig.fleet.add_replica(&[]).await?.process).await?;
     Ok(start.elapsed())

@@ -24,7 +24,7 @@ mod scenario;
 mod wait;
 mod wrong_key;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
@@ -56,7 +56,17 @@ struct Run {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match play().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play() -> anyhow::Result<()> {
     let Cli { scenarios, seed, long, out } = Cli::parse();
     let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let chosen = scenario::choose(&scenarios)?;

@@ -16,15 +16,21 @@ const M: Duration = Duration::from_secs(25);
 const SETTINGS: &[(&str, &str)] =
     &[("TOKEN_LIFETIME", "2m"), ("ROTATION_TAIL", "3m"), ("VERIFIERS_STALENESS", "25s")];
 const SERVICES: usize = 10;
+/// Reads the key set and knows of no feed.
+const WITHOUT_FEED: usize = 0;
 
 /// F4.
 pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
-    let rig = Rig::start(&run, SETTINGS, SERVICES).await?;
+    let mut rig = Rig::start(&run, SETTINGS, SERVICES).await?;
+    let keys = format!("{}/.well-known/jwks.json", rig.fleet.home.url());
+    rig.services[WITHOUT_FEED].0.process.stop().await?;
+    rig.services[WITHOUT_FEED] = rig.start_service(WITHOUT_FEED, &[("--jwks-url", &keys)], &[]).await?;
+    rig.services[WITHOUT_FEED].0.ready().await?;
     let loading = rig.load(20, 40).await?;
     sleep(Duration::from_secs(3)).await;
 
     // Services of even numbers verify ES256, which is the key that is stolen.
-    let mut even: Vec<usize> = (0..SERVICES).step_by(2).collect();
+    let mut even: Vec<usize> = (0..SERVICES).step_by(2).filter(|number| *number != WITHOUT_FEED).collect();
     run.random().shuffle(&mut even);
     let cut_off = &even[..3];
     let gate = rig.fleet.home.gate().context("a gate")?;
@@ -54,8 +60,13 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         numbers.iter().filter_map(|n| lingering.get(n)).max().copied().unwrap_or_default()
     };
 
-    let lines = even.iter().map(|number| {
-        let name = if cut_off.contains(number) { "cut off" } else { "connected" };
+    let lines = even.iter().chain(&[WITHOUT_FEED]).map(|number| {
+        let name = match *number {
+            WITHOUT_FEED => "without the feed",
+            number if number == told => "cut off, told by a file",
+            number if cut_off.contains(&number) => "cut off",
+            _ => "connected",
+        };
         (format!("service {number}, {name}"), acceptance(&account, *number, &kid))
     });
     plot::draw(
@@ -66,6 +77,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     )?;
     let mut figures = vec![
         Figure::took("accepted for the last time: connected", most(&even[3..]), CONNECTED),
+        Figure::took("accepted for the last time: without the feed", most(&[WITHOUT_FEED]), CONNECTED),
         Figure::took("accepted for the last time: cut off", most(&cut_off[1..]), M + Duration::from_secs(2)),
         Figure::took(
             "accepted for the last time: cut off, after a line in its deny file",

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use e2e::{gate::Address, ready};
+use e2e::ready;
 use tokio::time::sleep;
 
 use crate::{Run, figure::Figure, rig::Rig};
@@ -20,9 +20,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
             "a replica did not stop in order: {}",
             old.process.log()
         );
-        if let Some(gate) = rig.fleet.home.gate() {
-            gate.dismiss(&Address::http(old.process.url())?);
-        }
+        old.leave(&rig.fleet.home)?;
         let new = rig.fleet.add_replica(&[]).await?;
         ready(&new.process).await?;
     }

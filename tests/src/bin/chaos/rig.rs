@@ -27,7 +27,8 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("SERVER_CONNECTIONS_PER_ADDRESS", "4096"),
 ];
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
-pub(crate) const SKEW: Duration = Duration::from_secs(1);
+/// S of the services: theirs is not what the issuer's is.
+pub(crate) const SKEW: Duration = Duration::from_secs(30);
 /// C + 10 s, or F and what a poll takes: after that a service that reaches the issuer must have dropped a key.
 pub(crate) const CONNECTED: Duration = Duration::from_secs(11);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
@@ -67,11 +68,12 @@ impl Rig {
     ) -> anyhow::Result<(Service, &'static str)> {
         let audience = if number.is_multiple_of(2) { ORDERS } else { LEDGER };
         let directory = self.fleet.home.path().join(format!("service-{number}"));
-        let arguments = [&[("--issuer", self.fleet.home.url()), ("--audience", audience)], flags].concat();
+        let (deny_file, instance) = (directory.join("deny"), format!("service-{number}"));
+        let deny_file = deny_file.to_string_lossy();
+        let own = [("--deny-file", &*deny_file), ("--instance", &instance)];
+        let arguments = [("--issuer", self.fleet.home.url()), ("--audience", audience)];
+        let arguments = [&arguments[..], &own, flags].concat();
         let service = Service::start_in(environment, "ledger", &arguments, &directory).await?;
-        if let (Some(gate), Some(pid)) = (self.fleet.home.gate(), service.process.id()) {
-            gate.set_for(pid, e2e::gate::Line::Open);
-        }
         Ok((service, audience))
     }
 
