@@ -16,6 +16,9 @@ pub struct JwksClientBuilder {
     pub(crate) timing: Timing,
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) disk: Option<DiskPlan>,
+    pub(crate) feed: Option<String>,
+    pub(crate) deny_file: Option<PathBuf>,
+    pub(crate) instance: Option<String>,
 }
 
 /// The disk copy as it was asked for.
@@ -40,6 +43,9 @@ impl JwksClientBuilder {
             timing: Timing::default(),
             clock: None,
             disk: None,
+            feed: None,
+            deny_file: None,
+            instance: None,
         }
     }
 
@@ -83,7 +89,7 @@ impl JwksClientBuilder {
         self
     }
 
-    /// Keeps a copy of the last good set, and of the denied kids, in this file, mode 0600, for a start while the issuer
+    /// Keeps a copy of the last good set, of the denied kids and of all that the feed has revoked, in this file, mode 0600, for a start while the issuer
     /// cannot be reached. The directory must exist, and the path must be this client's alone.
     ///
     /// A copy is used if its last contact is no longer ago than [`Timing::staleness`], by the wall clock; it is stale
@@ -108,6 +114,36 @@ impl JwksClientBuilder {
         let long_enough = key.len() >= disk::MIN_KEY;
         let key = if long_enough { KeyPlan::Given(Box::new(disk::key_of(key))) } else { KeyPlan::TooShort };
         self.disk = Some(DiskPlan { path: path.into(), key });
+        self
+    }
+
+    /// Polls the revocation feed at this URL, instead of where the issuer's metadata says that there is one. The
+    /// operator vouches that it is the issuer's. Where the metadata is not asked, as with a
+    /// [URL of the set](Self::jwks_url), a file or a fixed set, there is no feed without this; nor where
+    /// [foreign kids](Self::foreign_kids) are allowed.
+    pub fn revocations_url(mut self, url: &str) -> Self {
+        self.feed = Some(url.to_owned());
+        self
+    }
+
+    /// Denies the kids in this file, one in each line; what begins with `#` is a comment. It is the way to end a stolen
+    /// key where the issuer cannot be reached: the file is read at the start, and again within 2 s when it changes,
+    /// and what is in it is dead whatever the issuer publishes. Lines that are no kid are warned about and passed over. A
+    /// file that is not there denies nothing yet.
+    ///
+    /// To remove a line revives nothing in this process. A process that starts without the line knows nothing of it: the
+    /// [disk copy](Self::disk_copy) has what was denied [by call](JwksClient::deny_kid) or revoked by the feed, not
+    /// what is in the file.
+    pub fn deny_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.deny_file = Some(path.into());
+        self
+    }
+
+    /// What this process is called where the issuer shows its verifiers: instead of the name of the host, and up to 32
+    /// of `A-Z a-z 0-9 . _ -`, as which all other characters are written as `-`. Behind it always stands a random part,
+    /// so that nobody else can speak for it.
+    pub fn instance(mut self, name: &str) -> Self {
+        self.instance = Some(name.to_owned());
         self
     }
 

@@ -4,7 +4,7 @@ use claviger_jose::{Kid, VerifyingKey};
 use tokio::{sync::broadcast, task::AbortHandle};
 
 use crate::{
-    DenyError, FetchError, JwksClientBuilder, KeyError, KeysEvent, Status,
+    DenyError, FeedError, FetchError, JwksClientBuilder, KeyError, KeysEvent, Status, TokenFacts,
     registry::{self, Identity},
     shared::Shared,
 };
@@ -92,8 +92,32 @@ impl JwksClient {
         self.0.shared.ready_within(patience).await
     }
 
-    /// A number that moves with each change of the accepted keys, by a new set or a denial. What was derived from the
-    /// keys is out of date when it has moved; that a set becomes too old is not such a change, but a matter of
+    /// Whether a token is revoked, by what the issuer's feed has said so far; see [`TokenFacts`]. Neither waits nor
+    /// fetches, and hashes nothing as long as nothing of a kind is revoked. Ask it after the signature was verified.
+    ///
+    /// What is revoked for a session, a subject, a client or for all is so up to a second; a token that was issued in
+    /// that very second is revoked too, because nobody knows which came first.
+    #[must_use]
+    pub fn is_revoked(&self, token: &TokenFacts<'_>) -> bool {
+        self.0.shared.is_revoked(token)
+    }
+
+    /// Polls the revocation feed at once and waits for the end of the poll, 10 s at most.
+    ///
+    /// # Errors
+    /// [`FeedError`]: why it has brought no news. What is revoked stays so.
+    pub async fn poll_revocations(&self) -> Result<(), FeedError> {
+        self.0.shared.poll_now().await
+    }
+
+    /// Says that the client serves a verifier of tokens for this audience: the issuer is told so with each poll, and sees
+    /// which of its services hold which keys. Names that the issuer could not read are left out.
+    pub fn verifies_for(&self, audience: &str) {
+        self.0.shared.reporter.register(audience);
+    }
+
+    /// A number that moves with each change of what is accepted, by a new set, a denial or a revocation. What was
+    /// derived from the keys is out of date when it has moved; that a set becomes too old is not such a change, but a matter of
     /// [time](Self::usable_for). Read it before the keys.
     #[must_use]
     pub fn generation(&self) -> u64 {

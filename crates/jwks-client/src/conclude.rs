@@ -10,8 +10,7 @@ use reqwest::header::HeaderValue;
 
 use crate::{
     FetchError, KeysEvent,
-    assemble::Kept,
-    denied::Denied,
+    assemble::{Kept, Restored},
     disk::{DiskCopy, Record, SetCopy},
     event::Change,
     fetch::Failed,
@@ -64,12 +63,15 @@ impl Shared {
     }
 
     fn take_in(&self, state: &mut State, fetched: Fetched, now: Duration) {
-        let Fetched { keys, place, received, .. } = fetched;
+        let Fetched { keys, place, received, feed, .. } = fetched;
         let is_new = keys.is_some();
+        self.learn_feed(state, feed);
         *if is_new { &mut state.fetches.replaced } else { &mut state.fetches.not_modified } += 1;
         (state.last_error, state.from_disk, state.place) = (None, false, Some(place));
         state.last_contact = state.policy.age(now).map(|age| self.clock.now().minus(whole_seconds(age)));
         if is_new {
+            let tag = received.as_ref().and_then(|received| received.provenance.validators.tag());
+            state.tag = tag.map(str::to_owned);
             // A fixed set needs no copy, and must not lend its age to that of another.
             state.holds_copy = received.is_some();
         }
@@ -105,7 +107,7 @@ impl Shared {
         else {
             return;
         };
-        let keys = keys.without(&state.denied);
+        let keys = keys.without(|kid| state.is_dead(kid));
         let before = self.held.load_full();
         let change = Change::between(before.as_ref().map(|held| &held.keys), &keys);
         let count = keys.iter().len();
@@ -116,7 +118,7 @@ impl Shared {
         // After the keys: who reads the generation first and the keys then never has keys that are older than it.
         let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
         self.metrics.keys(count, generation);
-        let Change { added, removed, without_overlap } = change;
+        let Change { added, removed, without_overlap, ends: _ } = change;
         tracing::info!(issuer = %self.issuer, ?added, ?removed, generation, "the key set has changed");
         self.tell(KeysEvent::Changed { added, removed, generation });
         for kid in without_overlap {
@@ -126,11 +128,14 @@ impl Shared {
     }
 
     /// Begins with what an earlier process kept.
-    pub(crate) fn restore(self: &Arc<Self>, denied: Denied, kept: Option<Kept>) {
-        let denied = self.denials.join(self, denied);
+    pub(crate) fn restore(self: &Arc<Self>, restored: Restored) {
+        let denied = self.denials.join(self, restored.denied);
         let mut state = self.state();
         state.denied.add(&denied);
-        if let Some(Kept { place, copy, keys, .. }) = kept {
+        self.remember(&mut state, restored.revocations);
+        if let Some(Kept { place, copy, keys, .. }) = restored.kept {
+            state.tag =
+                copy.etag.as_deref().map(|tag| tag.trim_start_matches("W/").trim_matches('"').to_owned());
             (state.place, state.from_disk, state.last_contact) = (Some(place), true, Some(copy.contact));
             (state.copy, state.holds_copy) = (Some(copy), true);
             self.swap(&mut state, &keys);
@@ -151,11 +156,37 @@ impl Shared {
             return;
         }
         tracing::warn!(issuer = %self.issuer, %kid, "a key is denied");
+        self.swap_held(&mut state);
+        self.save(&mut state, false);
+    }
+
+    /// These kids are in the deny file. It is where they are kept: no copy has them.
+    pub(crate) fn strike_listed(&self, kids: Vec<Kid>) {
+        let mut state = self.state();
+        for kid in kids {
+            if state.listed.insert(kid) {
+                tracing::warn!(issuer = %self.issuer, %kid, "a key is denied by the deny file");
+            }
+        }
+        self.swap_held(&mut state);
+    }
+
+    /// Holds the same keys by what is known now: when they become too old, and which of them are dead.
+    pub(crate) fn swap_held(&self, state: &mut State) {
         let held = self.held.load().as_ref().map(|held| held.keys.clone());
         if let Some(keys) = held {
-            self.swap(&mut state, &keys);
+            self.swap(state, &keys);
         }
-        self.save(&mut state, false);
+    }
+
+    /// The issuer confirmed the held set at the beginning of an attempt or a poll.
+    pub(crate) fn confirm(&self, state: &mut State, now: Duration) {
+        state.from_disk = false;
+        state.last_contact = state.policy.age(now).map(|age| self.clock.now().minus(whole_seconds(age)));
+        self.swap_held(state);
+        if state.saved_at.is_none_or(|at| at + SAVE_PAUSE <= now) {
+            self.save(state, true);
+        }
     }
 
     /// Looks at the clocks, and tells what is only counted in passing.
@@ -176,6 +207,7 @@ impl Shared {
             self.save(&mut state, false);
         }
         let age = state.policy.age(now);
+        let feed_age = state.feed.age(now);
         let served = self.stale_served.load(Ordering::Relaxed);
         let uncounted = served - std::mem::replace(&mut state.stale_counted, served);
         drop(state);
@@ -187,6 +219,9 @@ impl Shared {
         if let Some(age) = age {
             self.metrics.age(age);
         }
+        if let Some(age) = feed_age {
+            self.metrics.revocations_age(age);
+        }
         if uncounted > 0 {
             self.metrics.stale_served(uncounted);
         }
@@ -196,7 +231,7 @@ impl Shared {
     ///
     /// Without one the copy can only grow older: a machine that slept has a monotonic clock that stood still, and by
     /// the two clocks together the contact of yesterday would be one of today.
-    fn save(&self, state: &mut State, contacted: bool) {
+    pub(crate) fn save(&self, state: &mut State, contacted: bool) {
         let Some(disk) = &self.disk else { return };
         let now = self.clock.monotonic();
         state.saved_at = Some(now);
@@ -206,10 +241,11 @@ impl Shared {
             copy.staleness = state.policy.staleness().as_secs();
         }
         let (issuer, denied) = (self.issuer.to_string(), state.denied.kids());
-        disk.save(Record { issuer, denied, set: state.copy.clone() });
+        let revocations = Arc::clone(&state.feed.list);
+        disk.save(Record { issuer, denied, revocations, set: state.copy.clone() });
     }
 
-    fn tell(&self, event: KeysEvent) {
+    pub(crate) fn tell(&self, event: KeysEvent) {
         // Nobody may be listening.
         let _ = self.events.send(event);
     }

@@ -20,8 +20,8 @@ pub(crate) use key::{MIN_KEY, key_of};
 pub(crate) use record::{Record, SetCopy, Unfit};
 use writer::Writer;
 
-/// Far above the largest copy: a document of 256 KiB, quoted.
-const MAX_COPY: u64 = 1024 * 1024;
+/// Far above the largest copy: a document of 256 KiB, quoted, and all that can be revoked.
+const MAX_COPY: u64 = 32 * 1024 * 1024;
 
 /// Where the copy is kept, and how it is known to be ours.
 #[derive(Debug)]

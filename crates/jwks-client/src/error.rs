@@ -42,7 +42,7 @@ pub enum FetchError {
     /// A compressed body: its size cannot be bounded before it is unpacked.
     #[error("a content encoding")]
     ContentEncoding,
-    /// A body over 256 KiB.
+    /// A body over 256 KiB, or a statement of the revocation feed over 4 MiB.
     #[error("the body is too large")]
     TooLarge,
     /// The metadata is not a JSON object with `issuer` and `jwks_uri`.
@@ -85,7 +85,9 @@ impl FetchError {
                 "the server refuses: look at the issuer or the proxy before it"
             }
             Self::ContentEncoding => "have the server send the document without compression",
-            Self::TooLarge => "a key set has 256 KiB at most: is this the right document?",
+            Self::TooLarge => {
+                "a key set has 256 KiB at most, a revocation feed 4 MiB: is this the right document?"
+            }
             Self::Metadata => "the document there is not the metadata of an issuer: check its path",
             Self::OtherIssuer => {
                 "configure the issuer exactly as its metadata and the iss of its tokens spell it, \

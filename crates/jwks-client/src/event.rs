@@ -8,7 +8,8 @@ use crate::held::PreparedKeys;
 pub enum KeysEvent {
     /// The keys that are accepted have changed, by a new set or by a denial.
     Changed {
-        /// Keys that are accepted from now on. A key that took over the name of another is also in `removed`.
+        /// Keys that are accepted from now on. A key that took over the name of another is also in `removed`. Both are empty
+        /// if nothing has changed but until when a key signs.
         added: Vec<Kid>,
         /// Keys that are dead from now on.
         removed: Vec<Kid>,
@@ -19,6 +20,23 @@ pub enum KeysEvent {
     Stale,
     /// The issuer is reached again, after [`Stale`](Self::Stale).
     Recovered,
+    /// The revocation feed has revoked something that was good before.
+    Revoked {
+        /// The keys among it that were not revoked before.
+        kids: Vec<Kid>,
+        /// How many things are revoked by now, keys among them.
+        entries: usize,
+        /// The generation that begins.
+        generation: u64,
+    },
+    /// The feed answers with an older statement than one that was taken before: an old copy, or somebody who wants a
+    /// revocation to be forgotten. It is refused.
+    RevocationsRolledBack {
+        /// The highest number that was taken.
+        held: u64,
+        /// The number of the statement that was refused.
+        offered: u64,
+    },
     /// A key was withdrawn in the same change in which the first other key of its algorithm appeared: tokens of the
     /// old key and tokens of the new one were never good at the same time, and some were refused.
     KeyWithoutOverlap {
@@ -33,25 +51,33 @@ pub(crate) struct Change {
     pub(crate) added: Vec<Kid>,
     pub(crate) removed: Vec<Kid>,
     pub(crate) without_overlap: Vec<Kid>,
+    /// Until when some key signs is another time.
+    pub(crate) ends: bool,
 }
 
 impl Change {
     pub(crate) fn between(old: Option<&PreparedKeys>, new: &PreparedKeys) -> Self {
         let old: Vec<&Jwk> = old.into_iter().flat_map(PreparedKeys::iter).collect();
         let new: Vec<&Jwk> = new.iter().collect();
-        // The name alone does not tell: an issuer that names its keys as it likes may give a name again.
-        let added: Vec<&Jwk> = new.iter().filter(|key| !old.contains(key)).copied().collect();
-        let removed: Vec<&Jwk> = old.iter().filter(|key| !new.contains(key)).copied().collect();
-        let stays = |key: &Jwk| new.iter().any(|other| other.alg() == key.alg() && old.contains(other));
+        // The name alone does not tell: an issuer that names its keys as it likes may give a name again. Until when it
+        // signs makes it no other key.
+        let is = |one: &Jwk, other: &Jwk| one.kid() == other.kid() && one.public_key() == other.public_key();
+        let has = |keys: &[&Jwk], key: &Jwk| keys.iter().any(|other| is(key, other));
+        let added: Vec<&Jwk> = new.iter().filter(|key| !has(&old, key)).copied().collect();
+        let removed: Vec<&Jwk> = old.iter().filter(|key| !has(&new, key)).copied().collect();
+        let stays = |key: &Jwk| new.iter().any(|other| other.alg() == key.alg() && has(&old, other));
+        let ended =
+            |key: &Jwk| old.iter().any(|other| is(key, other) && key.sign_until() != other.sign_until());
+        let ends = new.iter().any(|key| ended(key));
         let succeeded = |key: &Jwk| added.iter().any(|other| other.alg() == key.alg());
         let without_overlap =
             removed.iter().filter(|key| succeeded(key) && !stays(key)).map(|key| *key.kid()).collect();
         let kids = |keys: &[&Jwk]| keys.iter().map(|key| *key.kid()).collect();
-        Self { added: kids(&added), removed: kids(&removed), without_overlap }
+        Self { added: kids(&added), removed: kids(&removed), without_overlap, ends }
     }
 
     pub(crate) fn is_none(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
+        self.added.is_empty() && self.removed.is_empty() && !self.ends
     }
 }
 
@@ -70,7 +96,8 @@ mod tests {
 
     fn check(old: &[&TestKey], new: &[&TestKey], added: &[&TestKey], removed: &[&TestKey], gap: &[&TestKey]) {
         let kids = |keys: &[&TestKey]| keys.iter().map(|key| *key.kid()).collect();
-        let expected = Change { added: kids(added), removed: kids(removed), without_overlap: kids(gap) };
+        let (added, removed, without_overlap) = (kids(added), kids(removed), kids(gap));
+        let expected = Change { added, removed, without_overlap, ends: false };
         assert_eq!(Change::between(set(old).as_ref(), &set(new).unwrap()), expected);
     }
 
@@ -97,6 +124,20 @@ mod tests {
         };
         let change = Change::between(Some(&named(TestKey::es256())), &named(TestKey::es256_other()));
         let one: Kid = "one".parse().unwrap();
-        assert_eq!(change, Change { added: vec![one], removed: vec![one], without_overlap: vec![one] });
+        let (added, removed, without_overlap) = (vec![one], vec![one], vec![one]);
+        assert_eq!(change, Change { added, removed, without_overlap, ends: false });
+    }
+
+    // S-18 S-41
+    #[test]
+    fn until_when_a_key_signs_is_a_change_and_makes_it_no_other_key() {
+        let (old, new) = (TestKey::es256(), TestKey::es256_other());
+        let retiring = old.jwk().clone().signing_until(claviger_jose::NumericDate::from_secs(1));
+        let document = json!({ "keys": [retiring, new.jwk()] }).to_string();
+        let after = PreparedKeys::of(&JwkSet::parse(document.as_bytes()).unwrap()).unwrap();
+        let added = vec![*new.kid()];
+        let expected = Change { added, ends: true, ..Change::default() };
+        assert_eq!(Change::between(set(&[old]).as_ref(), &after), expected);
+        assert!(!Change { ends: true, ..Change::default() }.is_none());
     }
 }

@@ -2,12 +2,20 @@
 //!
 //! The rules and the times are pure: a simulation of a fleet runs the same code as a service does.
 
+mod conclude;
 mod life;
 mod list;
 mod policy;
+mod poll;
+mod state;
 mod statement;
 
 pub use life::TokenFacts;
 pub use list::{News, RevocationList};
-pub use policy::{FeedPolicy, MAX_POLL, MIN_POLL, MIN_POLL_ON_LOOPBACK};
+#[cfg(feature = "simulation")]
+pub use policy::MAX_POLL;
+pub use policy::{FeedPolicy, MIN_POLL, MIN_POLL_ON_LOOPBACK};
+pub(crate) use poll::Poller;
+pub use state::FeedError;
+pub(crate) use state::FeedState;
 pub use statement::{Reader, Signer, StatementFault};

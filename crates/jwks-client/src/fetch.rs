@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use claviger_jose::{MAX_STATEMENT, VerifierReport};
 use reqwest::{
     Client, Response, StatusCode,
-    header::{self, HeaderMap},
+    header::{self, HeaderMap, HeaderValue},
     redirect, retry,
 };
 use url::Url;
@@ -28,6 +29,42 @@ pub(crate) struct Http(Client);
 pub(crate) enum Answer {
     Document { body: Vec<u8>, headers: HeaderMap },
     NotModified { headers: HeaderMap },
+}
+
+/// One request: what for, and what it tells.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) url: Url,
+    pub(crate) what: What,
+    /// What is held of it.
+    pub(crate) held: Option<&'a Validators>,
+    /// Who asks: one line for each service.
+    pub(crate) report: &'a [HeaderValue],
+}
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A key set, or metadata.
+    Json,
+    /// A statement of the revocation feed.
+    Statement,
+}
+
+impl What {
+    const fn media_types(self) -> &'static str {
+        match self {
+            Self::Json => "application/jwk-set+json, application/json",
+            Self::Statement => "application/revocations+jwt, application/jwt",
+        }
+    }
+
+    const fn limit(self) -> usize {
+        match self {
+            Self::Json => MAX_BODY,
+            Self::Statement => MAX_STATEMENT,
+        }
+    }
 }
 
 /// Why a request or a whole attempt failed, and when the issuer wants to be asked again.
@@ -79,13 +116,17 @@ impl Http {
         client.build().map(Self)
     }
 
-    /// Asks for a document of JSON, or whether one has changed.
-    pub(crate) async fn get(&self, url: Url, held: Option<&Validators>) -> Result<Answer, Failed> {
+    /// Asks for a document, or whether one has changed.
+    pub(crate) async fn get(&self, ask: Ask<'_>) -> Result<Answer, Failed> {
+        let Ask { url, what, held, report } = ask;
         let mut request = self
             .0
             .get(url)
-            .header(header::ACCEPT, "application/jwk-set+json, application/json")
+            .header(header::ACCEPT, what.media_types())
             .header(header::ACCEPT_ENCODING, "identity");
+        for line in report {
+            request = request.header(VerifierReport::HEADER, line);
+        }
         let condition = held.and_then(Validators::condition);
         let is_conditional = condition.is_some();
         if let Some((name, value)) = condition {
@@ -112,18 +153,18 @@ impl Http {
         if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
             return Err(FetchError::ContentEncoding.into());
         }
-        Ok(Answer::Document { body: body_of(response).await?, headers })
+        Ok(Answer::Document { body: body_of(response, what.limit()).await?, headers })
     }
 }
 
 /// Counts while it reads: a body may come without a length, or with a false one.
-async fn body_of(mut response: Response) -> Result<Vec<u8>, FetchError> {
-    if response.content_length().is_some_and(|length| length > MAX_BODY as u64) {
+async fn body_of(mut response: Response, limit: usize) -> Result<Vec<u8>, FetchError> {
+    if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(FetchError::TooLarge);
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
-        if body.len() + chunk.len() > MAX_BODY {
+        if body.len() + chunk.len() > limit {
             return Err(FetchError::TooLarge);
         }
         body.extend_from_slice(&chunk);

@@ -34,6 +34,12 @@ impl Validators {
         Self { etag: bounded(header::ETAG), last_modified: bounded(header::LAST_MODIFIED).filter(is_date) }
     }
 
+    /// The entity tag as others name it: without quotes and the mark of a weak one.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        let text = self.etag.as_ref()?.to_str().ok()?;
+        Some(text.strip_prefix("W/").unwrap_or(text).trim_matches('"'))
+    }
+
     /// Whether "not modified" is about what we hold: an answer that names a tag names ours, but for its strength
     /// (RFC 9110 sections 8.8.3.2 and 15.4.5).
     pub(crate) fn are_of(&self, headers: &HeaderMap) -> bool {

@@ -40,6 +40,21 @@
 //! [`StartMode::Lazy`] fetches when the first request comes.
 //! [`build`](JwksClientBuilder::build) begins to fetch and does not wait.
 //!
+//! # What the issuer has revoked
+//!
+//! Where the metadata announces a revocation feed (`revocations_uri`), or
+//! [`revocations_url`](JwksClientBuilder::revocations_url) names one, the client polls it, every 15 s or as the issuer
+//! says, and [`JwksClient::is_revoked`] answers for a verified token. A statement of the feed is taken if a living key of
+//! the issuer has signed it and it is no older than the one before; what is refused changes nothing but a metric.
+//! Revocations accumulate: no later statement, and no old copy, lifts one. The feed is no condition for accepting: how
+//! long a verifier may go without news is bounded by [`Timing::staleness`] of the key set.
+//!
+//! The feed also names the entity tag of the key set. So one poll, most of the time a 304, confirms both, and a new set
+//! is fetched within a second of the news; the set itself is asked for once an hour.
+//!
+//! With each poll the client says for which services it is [used](JwksClient::verifies_for), and what it holds. An issuer
+//! without a feed is told nothing.
+//!
 //! # Surviving a restart while the issuer is down
 //!
 //! ```no_run
@@ -102,6 +117,7 @@
 //! # use claviger_jose::Kid;
 //! # use claviger_jwks_client::JwksClient;
 //! # async fn example(keys: JwksClient, stolen: Kid) -> Result<(), Box<dyn std::error::Error>> {
+//! // Or in a file, for processes that nobody can call: see `JwksClientBuilder::deny_file`.
 //! keys.deny_kid(&stolen)?; // dead for all clients of the issuer in this process, and after a restart with a disk copy
 //! keys.refresh_now().await?; // what the issuer has published a moment ago
 //! # Ok(())
@@ -122,6 +138,10 @@
 //! | `jwks_stale_served_total` | counter | |
 //! | `jwks_unknown_kid_total` | counter | `action`: `malformed`, `denied`, `joined`, `fetched`, `throttled` |
 //! | `jwks_clock_set_back_total` | counter | |
+//! | `revocations_polls_total` | counter | `outcome`: `taken`, `not_modified`, `expired`, `refused`, or the kind of [`FetchError`] |
+//! | `revocations_refused_total` | counter | `reason`: the kind of [`StatementFault`] |
+//! | `revocations_age_seconds` | gauge | since a statement was last news, in this process |
+//! | `revocations_seq`, `revocations_entries` | gauges | |
 //!
 //! # How it is made
 //!
@@ -129,7 +149,8 @@
 //! process are bounded by those that are alive. Nothing is keyed by what the network sends.
 //!
 //! In reading order: [`Timing`] is the numbers, `policy` decides when to fetch and what to answer
-//! and does nothing else, `held` is the set, `denied` what is taken from it and `event` what is news,
+//! and does nothing else, `feed` does the same for what is revoked, and polls; `deny_file` is the operator's word,
+//! `report` what the issuer is told; `held` is the set, `denied` what is taken from it and `event` what is news,
 //! `http_cache` and `endpoint` read headers and URLs, `fetch` is one request and `source` one attempt
 //! over all places, `disk` the copy, `wall` the watch over the clock; `refresh` is the task, `shared` and
 //! `conclude` what it has in common with the handles, `client` the handle, `registry` finds a handle
@@ -143,6 +164,7 @@ mod clock;
 mod conclude;
 mod denials;
 mod denied;
+mod deny_file;
 mod disk;
 mod endpoint;
 mod error;
@@ -159,6 +181,7 @@ mod metrics;
 mod policy;
 mod refresh;
 mod registry;
+mod report;
 mod shared;
 mod source;
 mod start;
@@ -186,8 +209,8 @@ pub use clock::SystemClock;
 pub use denied::DenyError;
 pub use error::{FetchError, KeyError};
 pub use event::KeysEvent;
-pub use feed::TokenFacts;
+pub use feed::{FeedError, StatementFault, TokenFacts};
 pub use key_source::{JwksDocument, KeySource};
 pub use start::{StartError, StartMode};
-pub use status::{Fetches, Status};
+pub use status::{FeedStatus, Fetches, Status};
 pub use timing::{Timing, TimingError};

@@ -57,6 +57,24 @@ impl Metrics {
         counter!("jwks_clock_set_back_total", "issuer" => self.issuer()).increment(1);
     }
 
+    pub(crate) fn polled(&self, outcome: &'static str) {
+        counter!("revocations_polls_total", "issuer" => self.issuer(), "outcome" => outcome).increment(1);
+    }
+
+    pub(crate) fn statement_refused(&self, reason: &'static str) {
+        counter!("revocations_refused_total", "issuer" => self.issuer(), "reason" => reason).increment(1);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; 2^53 revocations will not come")]
+    pub(crate) fn revocations(&self, seq: Option<u64>, entries: usize) {
+        gauge!("revocations_seq", "issuer" => self.issuer()).set(seq.unwrap_or(0) as f64);
+        gauge!("revocations_entries", "issuer" => self.issuer()).set(entries as f64);
+    }
+
+    pub(crate) fn revocations_age(&self, age: Duration) {
+        gauge!("revocations_age_seconds", "issuer" => self.issuer()).set(age.as_secs_f64());
+    }
+
     pub(crate) fn age(&self, age: Duration) {
         gauge!("jwks_age_seconds", "issuer" => self.issuer()).set(age.as_secs_f64());
     }
@@ -79,6 +97,10 @@ impl Metrics {
     pub(crate) fn unknown_kid(&self, _action: UnknownKid) {}
     pub(crate) fn stale_served(&self, _keys: u64) {}
     pub(crate) fn clock_set_back(&self) {}
+    pub(crate) fn polled(&self, _outcome: &'static str) {}
+    pub(crate) fn statement_refused(&self, _reason: &'static str) {}
+    pub(crate) fn revocations(&self, _seq: Option<u64>, _entries: usize) {}
+    pub(crate) fn revocations_age(&self, _age: Duration) {}
     pub(crate) fn age(&self, _age: Duration) {}
     pub(crate) fn keys(&self, _keys: usize, _generation: u64) {}
 }

@@ -8,34 +8,69 @@ use std::{
 };
 
 use crate::{
-    FetchError,
+    FetchError, deny_file,
+    feed::Poller,
     policy::Turn,
     shared::Shared,
-    source::{Source, When},
+    source::{Source, WatchedFile, When},
 };
 
-/// How long the task sleeps without looking at the clock, which may be one that a test moves, and at the watched files.
-const LOOK: Duration = Duration::from_secs(1);
+/// What the task of a client works at, side by side: what hangs does not hold up the others.
+#[derive(Debug, Default)]
+pub(crate) struct Works {
+    pub(crate) source: Option<Source>,
+    pub(crate) poller: Option<Poller>,
+    pub(crate) deny_file: Option<WatchedFile>,
+}
 
-/// Keeps the set, one attempt at a time, until it is aborted. It belongs to no request: a caller
+impl Works {
+    pub(crate) fn is_none(&self) -> bool {
+        self.source.is_none() && self.poller.is_none() && self.deny_file.is_none()
+    }
+}
+
+/// How long the task sleeps without looking at the clock, which may be one that a test moves, and at the watched files.
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
+
+/// Keeps the set, one attempt at a time, and what is revoked, one poll at a time, until it is aborted. It belongs to no request: a caller
 /// that goes away takes no fetch with it.
 ///
 /// Nothing here panics, but a recorder of metrics, a subscriber of traces or a clock of the program may. That counts as
 /// an attempt that failed: a task that silently ended would be found out a day later, by tokens refused.
 ///
 /// Nor does it end in silence with its runtime: the handles may be in another.
-pub(crate) fn run(shared: Arc<Shared>, mut source: Source) -> impl Future<Output = ()> + Send {
+pub(crate) fn run(shared: Arc<Shared>, works: Works) -> impl Future<Output = ()> + Send {
     let end = End(shared);
     async move {
         let shared = &end.0;
-        loop {
-            if guarded(step(shared, &mut source)).await.is_none() {
-                source.forget();
-                let broken_off =
-                    async { shared.conclude(shared.clock.monotonic(), Err(FetchError::Interrupted.into())) };
-                let _ = guarded(broken_off).await;
-                tokio::time::sleep(LOOK).await;
+        let Works { source, poller, deny_file } = works;
+        let keys = async {
+            if let Some(source) = source {
+                keep(shared, source).await;
             }
+        };
+        let feed = async {
+            if let Some(poller) = poller {
+                poller.run(shared).await;
+            }
+        };
+        let denying = async {
+            if let Some(file) = deny_file {
+                deny_file::watch(shared, file).await;
+            }
+        };
+        tokio::join!(keys, feed, denying);
+    }
+}
+
+async fn keep(shared: &Shared, mut source: Source) {
+    loop {
+        if guarded(step(shared, &mut source)).await.is_none() {
+            source.forget();
+            let broken_off =
+                async { shared.conclude(shared.clock.monotonic(), Err(FetchError::Interrupted.into())) };
+            let _ = guarded(broken_off).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
@@ -57,7 +92,8 @@ async fn step(shared: &Shared, source: &mut Source) {
     match shared.turn() {
         Turn::Fetch(cause) => {
             let began = shared.clock.monotonic();
-            let when = When { cause, now: began };
+            let report = shared.self_report();
+            let when = When { cause, now: began, report: &report };
             let result = source.attempt(when, shared.holding()).await;
             shared.conclude(began, result);
         }
@@ -72,7 +108,7 @@ async fn step(shared: &Shared, source: &mut Source) {
 }
 
 /// The output of a future, or `None` if it panicked; then it is not polled again.
-async fn guarded<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Some),

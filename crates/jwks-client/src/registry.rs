@@ -18,6 +18,9 @@ pub(crate) struct Identity {
     pub(crate) timing: Timing,
     pub(crate) foreign: bool,
     pub(crate) disk: Option<(PathBuf, Vec<u8>)>,
+    pub(crate) feed: Option<String>,
+    pub(crate) deny_file: Option<PathBuf>,
+    pub(crate) instance: Option<String>,
     /// The task lives as long as its runtime: clients of different runtimes cannot share one.
     pub(crate) runtime: Option<runtime::Id>,
 }

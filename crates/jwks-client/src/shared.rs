@@ -16,13 +16,15 @@ use tokio::{
 };
 
 use crate::{
-    FetchError, Fetches, KeyError, KeysEvent, Status,
+    FetchError, Fetches, KeyError, KeysEvent, Status, TokenFacts,
     denials::Denials,
     denied::Denied,
     disk::{DiskCopy, SetCopy},
+    feed::{FeedState, RevocationList},
     held::Held,
     metrics::{Metrics, UnknownKid},
     policy::{Asked, Policy, Want},
+    report::Reporter,
     source::ATTEMPT,
     timing::MAX_WAIT,
     wall::WallWatch,
@@ -52,9 +54,16 @@ pub(crate) struct Shared {
     pub(crate) events: broadcast::Sender<KeysEvent>,
     /// Counts the attempts that have ended, for those who wait for one.
     pub(crate) ended: watch::Sender<u64>,
+    /// What is revoked besides keys; none as long as nothing is. Readers touch nothing else.
+    pub(crate) revoked: ArcSwapOption<RevocationList>,
+    /// Tells the task that a poll of the feed is wanted.
+    pub(crate) poll_wanted: Notify,
+    /// Counts the polls that have ended.
+    pub(crate) polled: watch::Sender<u64>,
+    pub(crate) reporter: Reporter,
     state: Mutex<State>,
     /// Tells the task that an attempt is wanted.
-    wanted: Notify,
+    pub(crate) wanted: Notify,
     /// No handle is left.
     abandoned: AtomicBool,
 }
@@ -63,6 +72,11 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) policy: Policy,
     pub(crate) denied: Denied,
+    /// Those of the deny file.
+    pub(crate) listed: Denied,
+    pub(crate) feed: FeedState,
+    /// The entity tag of the held set, without quotes.
+    pub(crate) tag: Option<String>,
     pub(crate) last_error: Option<FetchError>,
     pub(crate) fetches: Fetches,
     /// Which place the held set is from.
@@ -92,14 +106,26 @@ pub(crate) struct Parts {
     pub(crate) disk: Option<DiskCopy>,
     pub(crate) denials: Arc<Denials>,
     pub(crate) policy: Policy,
+    pub(crate) feed: FeedState,
+    pub(crate) reporter: Reporter,
+}
+
+impl State {
+    /// Whether a key is dead whatever is published: denied here, in the deny file, or revoked by the feed.
+    pub(crate) fn is_dead(&self, kid: &Kid) -> bool {
+        self.denied.contains(kid) || self.listed.contains(kid) || self.feed.list.has_key(kid)
+    }
 }
 
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { issuer, places, foreign, clock, disk, denials, policy } = parts;
+        let Parts { issuer, places, foreign, clock, disk, denials, policy, feed, reporter } = parts;
         let state = State {
             policy,
             denied: Denied::default(),
+            listed: Denied::default(),
+            feed,
+            tag: None,
             last_error: None,
             fetches: Fetches::default(),
             place: None,
@@ -125,6 +151,10 @@ impl Shared {
             denials,
             events: broadcast::Sender::new(EVENTS),
             ended: watch::Sender::new(0),
+            revoked: ArcSwapOption::empty(),
+            poll_wanted: Notify::new(),
+            polled: watch::Sender::new(0),
+            reporter,
             state: Mutex::new(state),
             wanted: Notify::new(),
             abandoned: AtomicBool::new(false),
@@ -142,6 +172,11 @@ impl Shared {
         Some(key)
     }
 
+    /// The same for nobody's token: that the set is stale is not counted.
+    pub(crate) fn peek(&self, kid: &Kid) -> Option<Arc<VerifyingKey>> {
+        self.held.load().as_ref()?.key(kid, self.clock.monotonic())
+    }
+
     /// Waits for an attempt, if one is under way or allowed, and looks again.
     pub(crate) async fn seek(&self, kid: &Kid) -> Result<Arc<VerifyingKey>, KeyError> {
         if !self.foreign && !kid.is_thumbprint() {
@@ -155,7 +190,7 @@ impl Shared {
             if let Some(key) = self.known(kid) {
                 return Ok(key);
             }
-            if state.denied.contains(kid) {
+            if state.is_dead(kid) {
                 self.metrics.unknown_kid(UnknownKid::Denied);
                 return Err(KeyError::UnknownKid);
             }
@@ -183,6 +218,11 @@ impl Shared {
             if can_tell { state.policy.refusal(now) } else { state.policy.unavailable(now) }
         };
         self.known(kid).ok_or(refusal)
+    }
+
+    /// Whether a token is revoked by what is known now.
+    pub(crate) fn is_revoked(&self, token: &TokenFacts<'_>) -> bool {
+        self.revoked.load().as_ref().is_some_and(|list| list.covers(token))
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -279,11 +319,12 @@ impl Shared {
             source: state.place.and_then(|place| self.places.get(place)).cloned(),
             from_disk: state.from_disk,
             keys: self.held.load().as_ref().map_or(0, |held| held.keys.iter().len()),
-            denied: state.denied.len(),
+            denied: state.denied.len() + state.listed.len(),
             generation: self.generation.load(Ordering::Acquire),
             last_error: state.last_error,
             fetches: state.fetches,
             stale_served: self.stale_served.load(Ordering::Relaxed),
+            feed: state.feed.status(self.clock.monotonic()),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use claviger_jose::JwkSet;
+use reqwest::header::HeaderValue;
+use url::Url;
 
 use crate::{
     FetchError,
@@ -18,6 +20,7 @@ mod file;
 mod order;
 mod place;
 
+pub(crate) use file::WatchedFile;
 pub(crate) use place::Place;
 
 /// All places together.
@@ -34,13 +37,17 @@ pub(crate) struct Fetched {
     pub(crate) place: usize,
     /// What was received, unless it is nothing new.
     pub(crate) received: Option<Received>,
+    /// Where the place says that the revocation feed is.
+    pub(crate) feed: Option<Url>,
 }
 
 /// Why an attempt is made, and the monotonic time at which it begins.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct When {
+pub(crate) struct When<'r> {
     pub(crate) cause: Cause,
     pub(crate) now: Duration,
+    /// What the first place is told of who asks; the others are not the issuer.
+    pub(crate) report: &'r [HeaderValue],
 }
 
 /// A document and where it is from.
@@ -106,7 +113,11 @@ impl Source {
     ///
     /// While a usable set is held, those behind the place that it is from are not tried: a mirror may lag behind, and
     /// one failed request must not revive a key that the issuer has withdrawn.
-    pub(crate) async fn attempt(&mut self, when: When, holding: Option<usize>) -> Result<Fetched, Failed> {
+    pub(crate) async fn attempt(
+        &mut self,
+        when: When<'_>,
+        holding: Option<usize>,
+    ) -> Result<Fetched, Failed> {
         let count = self.count(holding);
         let parts = u32::try_from(count).unwrap_or(1).max(1);
         let mut failed: Option<Failed> = None;
@@ -131,11 +142,12 @@ impl Source {
         holding.map_or(count, |place| count.min(place + 1))
     }
 
-    async fn try_place(&mut self, index: usize, when: When, share: Duration) -> Result<Fetched, Failed> {
+    async fn try_place(&mut self, index: usize, when: When<'_>, share: Duration) -> Result<Fetched, Failed> {
         let Some(place) = self.places.get_mut(index) else {
             return Err(FetchError::NoUsableKey.into());
         };
         let known = self.held.as_ref().filter(|(from, _)| *from == index).map(|(_, provenance)| provenance);
+        let when = if index == 0 { when } else { When { report: &[], ..when } };
         let attempt = place.fetch(self.http.as_ref(), known, when, self.parse);
         let result = tokio::time::timeout(share, attempt).await;
         let (keys, says, received) =
@@ -145,7 +157,8 @@ impl Source {
             self.held = Some((index, provenance.unwrap_or_default()));
         }
         self.last_good = index;
-        Ok(Fetched { keys, says, place: index, received })
+        let feed = place.revocations_uri().cloned();
+        Ok(Fetched { keys, says, place: index, received, feed })
     }
 }
 

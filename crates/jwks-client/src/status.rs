@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use claviger_jose::NumericDate;
 
-use crate::FetchError;
+use crate::{FeedError, FetchError};
 
 /// The state of a client, for health endpoints and people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,23 @@ pub struct Status {
     pub fetches: Fetches,
     /// How many keys were answered from a set that was no longer fresh.
     pub stale_served: u64,
+    /// What is known from the revocation feed. `None` where the issuer has none, or has not told yet.
+    pub feed: Option<FeedStatus>,
+}
+
+/// The state of the revocation feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeedStatus {
+    /// The time since the last poll that found a statement which was still news. `None`: never, in this process. What is
+    /// revoked stays so however old the last statement is; what the issuer has revoked since is not known here.
+    pub age: Option<Duration>,
+    /// The number of the last statement that was taken, also by an earlier process.
+    pub sequence: Option<u64>,
+    /// How many things are revoked, keys among them.
+    pub entries: usize,
+    /// Why the last poll brought no news; `None` if it did, or if there was none.
+    pub last_error: Option<FeedError>,
 }
 
 /// Attempts to fetch the set, by outcome.

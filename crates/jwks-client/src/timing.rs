@@ -10,12 +10,15 @@ pub(crate) const MIN_FRESHNESS_ON_LOOPBACK: Duration = Duration::from_secs(1);
 pub(crate) const MAX_FRESHNESS: Duration = Duration::from_hours(1);
 /// The longest time for which a set can be used after the last contact.
 pub(crate) const MAX_STALENESS: Duration = Duration::from_hours(72);
+/// The shortest and the longest pause between polls of the revocation feed.
+pub(crate) const POLL_BOUNDS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 /// How long a request waits for a fetch.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(2);
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How long a key set is fresh, how stale it may get, and how often an unknown kid may cause a fetch.
+/// How long a key set is fresh, how stale it may get, how often an unknown kid may cause a fetch, and how often the
+/// revocation feed is polled.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,12 +33,18 @@ pub struct Timing {
     freshness: Duration,
     staleness: Duration,
     unknown_kid_interval: Duration,
+    revocation_interval: Duration,
 }
 
 impl Default for Timing {
-    /// Fresh for 5 min, usable for 24 h, a fetch for unknown kids every 30 s.
+    /// Fresh for 5 min, usable for 24 h, a fetch for unknown kids every 30 s, a poll of the feed every 15 s.
     fn default() -> Self {
-        Self { freshness: HOUR / 12, staleness: 24 * HOUR, unknown_kid_interval: Duration::from_secs(30) }
+        Self {
+            freshness: HOUR / 12,
+            staleness: 24 * HOUR,
+            unknown_kid_interval: Duration::from_secs(30),
+            revocation_interval: Duration::from_secs(15),
+        }
     }
 }
 
@@ -71,6 +80,17 @@ impl Timing {
         Ok(Self { unknown_kid_interval: interval, ..self })
     }
 
+    /// Sets how often the revocation feed is polled if the issuer does not say (F). An issuer that sends
+    /// `Cache-Control` with it is followed within 5 to 60 s; on plain http, which is loopback only, within 1 to 60 s.
+    ///
+    /// # Errors
+    /// [`TimingError`] outside of 5 s to 60 s.
+    pub fn with_revocation_interval(self, interval: Duration) -> Result<Self, TimingError> {
+        let (least, most) = POLL_BOUNDS;
+        within("the interval of polls of the revocation feed", interval, least, most)?;
+        Ok(Self { revocation_interval: interval, ..self })
+    }
+
     /// How long a set is fresh if the issuer does not say.
     #[must_use]
     pub fn freshness(&self) -> Duration {
@@ -81,6 +101,12 @@ impl Timing {
     #[must_use]
     pub fn staleness(&self) -> Duration {
         self.staleness
+    }
+
+    /// How often the revocation feed is polled if the issuer does not say.
+    #[must_use]
+    pub fn revocation_interval(&self) -> Duration {
+        self.revocation_interval
     }
 
     /// How often unknown kids may cause a fetch.
@@ -111,10 +137,11 @@ mod tests {
     #[test]
     fn every_duration_has_its_bounds() {
         type Setter = fn(Timing, Duration) -> Result<Timing, TimingError>;
-        let table: [(Setter, u64, u64); 3] = [
+        let table: [(Setter, u64, u64); 4] = [
             (Timing::with_freshness, 60, 3_600),
             (Timing::with_staleness, 0, 259_200),
             (Timing::with_unknown_kid_interval, 10, 3_600),
+            (Timing::with_revocation_interval, 5, 60),
         ];
         for (set, least, most) in table {
             for seconds in [least, most] {

@@ -5,7 +5,7 @@ use std::{
 };
 
 use axum::Router;
-use claviger_oauth::{JWKS_PATH, TOKEN_PATH};
+use claviger_oauth::{JWKS_PATH, REVOCATIONS_PATH, TOKEN_PATH};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{Endpoint, Fault, TestClient, TestIssuerBuilder, TestToken, server, shared::Shared};
@@ -70,6 +70,12 @@ impl TestIssuer {
     #[must_use]
     pub fn jwks_url(&self) -> String {
         format!("{}{JWKS_PATH}", self.shared.base)
+    }
+
+    /// The URL of the revocation feed.
+    #[must_use]
+    pub fn revocations_url(&self) -> String {
+        format!("{}{REVOCATIONS_PATH}", self.shared.base)
     }
 
     /// The URL of the token endpoint.

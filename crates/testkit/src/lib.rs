@@ -58,6 +58,13 @@
 //! issuer.revoke(next.kid());              // gone at once, and another one signs
 //! ```
 //!
+//! # Revoke
+//!
+//! [`TestIssuer::revoke_kid`], [`revoke_jti`](TestIssuer::revoke_jti), [`revoke_sid`](TestIssuer::revoke_sid),
+//! [`revoke_sub`](TestIssuer::revoke_sub), [`revoke_client`](TestIssuer::revoke_client) and
+//! [`revoke_all`](TestIssuer::revoke_all) go into the signed revocation feed, which the metadata announces. A
+//! [`FeedFault`] makes the feed lie. [`SeenRequest::verifier`] is what verifiers have told of themselves.
+//!
 //! [`TestKey`] has the keys themselves: they sign anything, well-formed or not.
 //!
 //! # Forge one token
@@ -91,6 +98,7 @@ mod clock;
 #[cfg(feature = "cli")]
 mod control;
 mod fault;
+mod feed;
 mod issuer;
 mod key;
 mod pool;
@@ -109,6 +117,7 @@ pub use clock::TestClock;
 #[cfg(feature = "cli")]
 pub use control::Cli;
 pub use fault::Fault;
+pub use feed::FeedFault;
 pub use issuer::TestIssuer;
 pub use key::TestKey;
 pub use rejections::{RejectionCheck, RejectionFailures, assert_rejects_all, assert_rejects_all_at};

@@ -25,6 +25,8 @@ pub enum Endpoint {
     Metadata,
     /// The key set.
     KeySet,
+    /// The revocation feed.
+    Revocations,
     /// The token endpoint.
     Token,
     /// A path that an issuer does not have.
@@ -43,6 +45,8 @@ pub struct SeenRequest {
     pub path: String,
     /// Whether it named what it holds, with `If-None-Match` or `If-Modified-Since`.
     pub conditional: bool,
+    /// What verifiers said of themselves: the lines of `Claviger-Verifier`.
+    pub verifier: Vec<String>,
     /// The status of the answer; `None` as long as there is none, and if there never was.
     pub status: Option<u16>,
     /// When it came, by the issuer's clock.
@@ -67,6 +71,7 @@ pub(crate) struct RequestLog {
     requests: Mutex<Requests>,
     pub(crate) fetches: watch::Sender<usize>,
     pub(crate) metadata_fetches: watch::Sender<usize>,
+    pub(crate) polls: watch::Sender<usize>,
     pub(crate) token_requests: watch::Sender<usize>,
 }
 
@@ -85,6 +90,7 @@ impl RequestLog {
             requests: Mutex::default(),
             fetches: counter(),
             metadata_fetches: counter(),
+            polls: counter(),
             token_requests: counter(),
         }
     }
@@ -105,6 +111,7 @@ impl RequestLog {
         match endpoint {
             Endpoint::KeySet => self.fetches.send_modify(|count| *count += 1),
             Endpoint::Metadata => self.metadata_fetches.send_modify(|count| *count += 1),
+            Endpoint::Revocations => self.polls.send_modify(|count| *count += 1),
             Endpoint::Token => self.token_requests.send_modify(|count| *count += 1),
             Endpoint::Elsewhere => {}
         }
@@ -148,6 +155,12 @@ impl TestIssuer {
         *self.shared().log.metadata_fetches.borrow()
     }
 
+    /// How often the revocation feed was asked for, whatever the answer was.
+    #[must_use]
+    pub fn polls(&self) -> usize {
+        *self.shared().log.polls.borrow()
+    }
+
     /// How often a token was asked for, whatever the answer was.
     #[must_use]
     pub fn token_requests(&self) -> usize {
@@ -172,11 +185,24 @@ impl TestIssuer {
     /// # Panics
     /// If that takes longer than ten seconds.
     pub async fn wait_for_fetches(&self, count: usize) {
-        let mut fetches: watch::Receiver<usize> = self.shared().log.fetches.subscribe();
-        let enough = fetches.wait_for(|seen| *seen >= count);
-        let in_time = tokio::time::timeout(PATIENCE, enough).await.is_ok();
+        let in_time = reaches(&self.shared().log.fetches, count).await;
         assert!(in_time, "{count} fetches were expected, {} came in {PATIENCE:?}", self.fetches());
     }
+
+    /// Waits until the revocation feed has been asked for `count` times since the start.
+    ///
+    /// # Panics
+    /// If that takes longer than ten seconds.
+    pub async fn wait_for_polls(&self, count: usize) {
+        let in_time = reaches(&self.shared().log.polls, count).await;
+        assert!(in_time, "{count} polls were expected, {} came in {PATIENCE:?}", self.polls());
+    }
+}
+
+/// Whether a count is reached within ten seconds.
+async fn reaches(counter: &watch::Sender<usize>, count: usize) -> bool {
+    let mut seen_so_far = counter.subscribe();
+    tokio::time::timeout(PATIENCE, seen_so_far.wait_for(|seen| *seen >= count)).await.is_ok()
 }
 
 #[cfg(test)]
@@ -191,6 +217,7 @@ mod tests {
             method: "GET".to_owned(),
             path: n.to_string(),
             conditional: false,
+            verifier: Vec::new(),
             status: None,
             at: NumericDate::from_secs(0),
             since_start: Duration::ZERO,

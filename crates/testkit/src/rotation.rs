@@ -1,4 +1,6 @@
-use claviger_jose::{Algorithm, Kid};
+use std::collections::BTreeMap;
+
+use claviger_jose::{Algorithm, Kid, NumericDate};
 use serde::Serialize;
 use serde_json::json;
 
@@ -22,6 +24,8 @@ pub(crate) struct Keys {
     published: Vec<(KeyState, &'static TestKey)>,
     /// A kid that was ever here never comes back.
     known: Vec<Kid>,
+    /// When each key that retires has ceased to sign.
+    ended: BTreeMap<Kid, NumericDate>,
 }
 
 /// A step that the keys do not allow; the text says what would be.
@@ -35,7 +39,7 @@ impl Keys {
             let follows = published.iter().any(|(_, earlier)| earlier.alg() == key.alg());
             published.push((if follows { KeyState::Prepared } else { KeyState::Active }, key));
         }
-        Self { published, known: keys.iter().map(|key| *key.kid()).collect() }
+        Self { published, known: keys.iter().map(|key| *key.kid()).collect(), ended: BTreeMap::new() }
     }
 
     pub(crate) fn published(&self) -> &[(KeyState, &'static TestKey)] {
@@ -51,7 +55,11 @@ impl Keys {
 
     /// The set as it is served (RFC 7517 section 5).
     pub(crate) fn jwks(&self) -> String {
-        let keys: Vec<_> = self.published.iter().map(|(_, key)| json!(key.jwk())).collect();
+        let jwk = |key: &TestKey| match self.ended.get(key.kid()) {
+            Some(until) => json!(key.jwk().clone().signing_until(*until)),
+            None => json!(key.jwk()),
+        };
+        let keys: Vec<_> = self.published.iter().map(|(_, key)| jwk(key)).collect();
         json!({ "keys": keys }).to_string()
     }
 
@@ -71,7 +79,20 @@ impl Keys {
             .expect("keys with different numbers are different")
     }
 
-    pub(crate) fn promote(&mut self, alg: Algorithm) -> Result<&'static TestKey, Impossible> {
+    /// A key that was ever here.
+    pub(crate) fn known(&self, kid: &Kid) -> Option<&'static TestKey> {
+        let numbers = 0..=self.known.len();
+        let all = numbers.flat_map(|n| [Algorithm::Es256, Algorithm::Rs256].map(|alg| (alg, n)));
+        all.filter(|_| self.known.contains(kid))
+            .map(|(alg, n)| TestKey::nth(alg, n))
+            .find(|key| key.kid() == kid)
+    }
+
+    pub(crate) fn promote(
+        &mut self,
+        alg: Algorithm,
+        now: NumericDate,
+    ) -> Result<&'static TestKey, Impossible> {
         let is_next = |(state, key): &(KeyState, &TestKey)| *state == KeyState::Prepared && key.alg() == alg;
         let Some(next) = self.published.iter().position(is_next) else {
             return Err(format!("no {alg} key is prepared: publish the next one first"));
@@ -79,6 +100,7 @@ impl Keys {
         for (state, key) in &mut self.published {
             if *state == KeyState::Active && key.alg() == alg {
                 *state = KeyState::Retiring;
+                self.ended.insert(*key.kid(), now);
             }
         }
         self.published[next].0 = KeyState::Active;
@@ -95,14 +117,14 @@ impl Keys {
         Ok(retired)
     }
 
-    pub(crate) fn revoke(&mut self, kid: &Kid) -> Result<(), Impossible> {
+    pub(crate) fn revoke(&mut self, kid: &Kid, now: NumericDate) -> Result<(), Impossible> {
         let Some(at) = self.published.iter().position(|(_, key)| key.kid() == kid) else {
             return Err(format!("no key {kid} is published"));
         };
         let (state, revoked) = self.published.remove(at);
-        if state == KeyState::Active && self.promote(revoked.alg()).is_err() {
+        if state == KeyState::Active && self.promote(revoked.alg(), now).is_err() {
             self.publish_next(revoked.alg());
-            self.promote(revoked.alg())?;
+            self.promote(revoked.alg(), now)?;
         }
         Ok(())
     }
@@ -133,12 +155,14 @@ impl TestIssuer {
         self.change(|keys| Ok(keys.publish_next(alg)))
     }
 
-    /// Lets the prepared key sign. The one that did is still published: it retires.
+    /// Lets the prepared key sign. The one that did is still published: it retires, and the set says until when it has
+    /// signed.
     ///
     /// # Panics
     /// If no key is prepared.
     pub fn promote(&self, alg: Algorithm) -> &'static TestKey {
-        self.change(|keys| keys.promote(alg))
+        let now = self.shared().clock.now();
+        self.change(|keys| keys.promote(alg, now))
     }
 
     /// Ends the retirement: the keys that signed before the last promotion leave the set.
@@ -150,12 +174,13 @@ impl TestIssuer {
     }
 
     /// Takes a key out of the set at once. If it was the one that signs, the prepared one takes over, and
-    /// without one a new key.
+    /// without one a new key. The revocation feed does not name it: see [`revoke_kid`](Self::revoke_kid).
     ///
     /// # Panics
     /// If no such key is published.
     pub fn revoke(&self, kid: &Kid) {
-        self.change(|keys| keys.revoke(kid));
+        let now = self.shared().clock.now();
+        self.change(|keys| keys.revoke(kid, now));
     }
 
     fn change<T>(&self, step: impl FnOnce(&mut Keys) -> Result<T, Impossible>) -> T {
@@ -179,6 +204,7 @@ mod tests {
     use crate::KeyState::{Active, Prepared, Retiring};
 
     const ALG: Algorithm = Algorithm::Es256;
+    const NOW: NumericDate = NumericDate::from_secs(1_800_000_000);
 
     fn check(keys: &Keys, expected: &[(KeyState, usize)]) {
         let expected: Vec<_> =
@@ -192,8 +218,9 @@ mod tests {
         let mut keys = Keys::of(&[TestKey::es256()]);
         keys.publish_next(ALG);
         check(&keys, &[(Active, 0), (Prepared, 1)]);
-        assert_eq!(keys.promote(ALG).unwrap().kid(), keys.active(ALG).unwrap().kid());
+        assert_eq!(keys.promote(ALG, NOW).unwrap().kid(), keys.active(ALG).unwrap().kid());
         check(&keys, &[(Retiring, 0), (Active, 1)]);
+        assert!(keys.jwks().contains("\"sign_until\":1800000000"));
         assert_eq!(keys.retire(ALG).unwrap().len(), 1);
         keys.publish_next(ALG);
         check(&keys, &[(Active, 1), (Prepared, 2)]);
@@ -202,9 +229,9 @@ mod tests {
     #[test]
     fn an_impossible_step_says_what_is_missing() {
         let mut keys = Keys::of(&[TestKey::es256()]);
-        assert!(keys.promote(ALG).unwrap_err().contains("publish the next one first"));
+        assert!(keys.promote(ALG, NOW).unwrap_err().contains("publish the next one first"));
         assert!(keys.retire(ALG).unwrap_err().contains("promote"));
-        assert!(keys.revoke(TestKey::rs256().kid()).unwrap_err().contains("is published"));
+        assert!(keys.revoke(TestKey::rs256().kid(), NOW).unwrap_err().contains("is published"));
         check(&keys, &[(Active, 0)]);
     }
 
@@ -213,9 +240,9 @@ mod tests {
     fn a_revoked_key_is_gone_at_once_and_another_one_signs() {
         let mut keys = Keys::of(&[TestKey::es256()]);
         keys.publish_next(ALG);
-        keys.revoke(TestKey::es256().kid()).unwrap();
+        keys.revoke(TestKey::es256().kid(), NOW).unwrap();
         check(&keys, &[(Active, 1)]);
-        keys.revoke(TestKey::es256_other().kid()).unwrap();
+        keys.revoke(TestKey::es256_other().kid(), NOW).unwrap();
         check(&keys, &[(Active, 2)]);
     }
 }

@@ -9,8 +9,8 @@ use axum::{
     response::IntoResponse,
     routing,
 };
-use claviger_jose::base64url;
-use claviger_oauth::{JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, TOKEN_PATH};
+use claviger_jose::{VerifierReport, base64url};
+use claviger_oauth::{JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, REVOCATIONS_PATH, TOKEN_PATH};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
@@ -31,6 +31,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         (format!("{prefix}{OIDC_DISCOVERY_PATH}"), Endpoint::Metadata),
         (format!("{OAUTH_DISCOVERY_PATH}{prefix}"), Endpoint::Metadata),
         (format!("{prefix}{JWKS_PATH}"), Endpoint::KeySet),
+        (format!("{prefix}{REVOCATIONS_PATH}"), Endpoint::Revocations),
         (format!("{prefix}{TOKEN_PATH}"), Endpoint::Token),
     ];
     places.into_iter().fold(Router::new(), |router, (path, endpoint)| {
@@ -83,11 +84,14 @@ async fn whole_answer(
 /// Every request is noted when it comes, and goes through the fault of its endpoint.
 async fn answer(shared: &Arc<Shared>, endpoint: Endpoint, request: Request) -> Response<Body> {
     let conditional = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+    let reports = request.headers().get_all(VerifierReport::HEADER).iter();
+    let verifier = reports.filter_map(|line| line.to_str().ok()).map(str::to_owned).collect();
     let number = shared.log.arrived(SeenRequest {
         endpoint,
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
         conditional: conditional.iter().any(|name| request.headers().contains_key(name)),
+        verifier,
         status: None,
         at: shared.clock.now(),
         since_start: Duration::ZERO,
@@ -109,6 +113,7 @@ async fn right_answer(shared: &Arc<Shared>, endpoint: Endpoint, request: Request
     match endpoint {
         Endpoint::Metadata if reads => metadata(shared),
         Endpoint::KeySet if reads => key_set(&shared.state(), request.headers()),
+        Endpoint::Revocations if reads => revocations(shared, request.headers()),
         Endpoint::Token if request.method() == Method::POST => token_endpoint::token(shared, request).await,
         Endpoint::Elsewhere => StatusCode::NOT_FOUND.into_response(),
         _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
@@ -125,6 +130,7 @@ fn metadata(shared: &Shared) -> Response<Body> {
     Json(json!({
         "issuer": issuer,
         "jwks_uri": format!("{base}{JWKS_PATH}"),
+        "revocations_uri": format!("{base}{REVOCATIONS_PATH}"),
         "token_endpoint": format!("{base}{TOKEN_PATH}"),
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
@@ -138,19 +144,44 @@ fn metadata(shared: &Shared) -> Response<Body> {
 /// RFC 7517 section 5, with a strong validator (RFC 9110 section 8.8.1).
 fn key_set(state: &State, request: &HeaderMap) -> Response<Body> {
     let (set, age) = state.served_jwks();
-    let hash = digest::digest(&digest::SHA256, set.as_bytes());
-    let etag = format!("\"{}\"", base64url::encode(hash.as_ref()));
-    let caching = [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, state.cache_control.clone())];
-    let held = request.get(header::IF_NONE_MATCH);
-    let mut response = if held.is_some_and(|held| held.as_bytes() == etag.as_bytes()) {
-        (StatusCode::NOT_MODIFIED, caching).into_response()
-    } else {
-        (caching, [(header::CONTENT_TYPE, "application/jwk-set+json")], set).into_response()
-    };
+    let mut response = document(set, "application/jwk-set+json", &state.cache_control, request);
     if let Some(age) = age {
         response.headers_mut().insert(header::AGE, age.into());
     }
     response
+}
+
+/// The statement as it is, and not again to who has it.
+fn revocations(shared: &Shared, request: &HeaderMap) -> Response<Body> {
+    let now = shared.clock.now();
+    let mut state = shared.state();
+    match state.statement(&shared.url, now) {
+        Some(statement) => {
+            document(statement, "application/revocations+jwt", &state.feed.cache_control, request)
+        }
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+fn document(
+    text: String,
+    media_type: &'static str,
+    cache_control: &str,
+    request: &HeaderMap,
+) -> Response<Body> {
+    let etag = format!("\"{}\"", tag_of(&text));
+    let caching = [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, cache_control.to_owned())];
+    let held = request.get(header::IF_NONE_MATCH);
+    if held.is_some_and(|held| held.as_bytes() == etag.as_bytes()) {
+        (StatusCode::NOT_MODIFIED, caching).into_response()
+    } else {
+        (caching, [(header::CONTENT_TYPE, media_type)], text).into_response()
+    }
+}
+
+/// The entity tag of a document, without quotes.
+pub(crate) fn tag_of(text: &str) -> String {
+    base64url::encode(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }
 
 /// The path of a URL, without a trailing slash; empty if it has none.

@@ -7,8 +7,8 @@ use claviger_jose::Algorithm;
 use claviger_oauth::ClientId;
 
 use crate::{
-    Endpoint, Fault, TestKey, clients::RegisteredClient, clock::IssuerClock, request_log::RequestLog,
-    rotation::Keys,
+    Endpoint, Fault, TestKey, clients::RegisteredClient, clock::IssuerClock, feed::Feed,
+    request_log::RequestLog, rotation::Keys,
 };
 
 /// What an issuer is: shared by its handle, its endpoints and the tokens that are still to be signed.
@@ -30,6 +30,7 @@ pub(crate) struct State {
     /// A text that is served instead of the keys.
     pub(crate) raw_jwks: Option<String>,
     pub(crate) cache_control: String,
+    pub(crate) feed: Feed,
     pub(crate) clients: BTreeMap<ClientId, RegisteredClient>,
     faults: Vec<(Endpoint, Fault)>,
     /// The set as it was when [`Fault::StaleCopy`] began.
@@ -42,6 +43,7 @@ impl Shared {
             keys: Keys::of(keys),
             raw_jwks: None,
             cache_control: "public, max-age=300".to_owned(),
+            feed: Feed::default(),
             clients: BTreeMap::new(),
             faults: Vec::new(),
             stale: None,
@@ -111,5 +113,6 @@ impl State {
 
     pub(crate) fn heal(&mut self) {
         self.faults.clear();
+        self.feed.fault = None;
     }
 }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use claviger_jose::Clock;
 use claviger_jwks_client::{SystemClock, Timing};
@@ -31,6 +31,8 @@ pub struct VerifierBuilder {
     leeway: Duration,
     max_lifetime: Option<Duration>,
     timing: Option<Timing>,
+    deny_file: Option<PathBuf>,
+    instance: Option<String>,
     /// Without one, the system's.
     clock: Option<Arc<dyn Clock>>,
     pub(crate) answers: Answers,
@@ -49,6 +51,8 @@ impl VerifierBuilder {
             leeway: Duration::from_secs(30),
             max_lifetime: None,
             timing: None,
+            deny_file: None,
+            instance: None,
             clock: None,
             answers: Answers::default(),
             one_time: None,
@@ -89,6 +93,21 @@ impl VerifierBuilder {
         // Its place in the list is what makes it the first, whoever was named after it.
         let first = self.issuers.remove(0);
         self.issuers.insert(0, first.keys(|keys| keys.jwks_url(url)));
+        self
+    }
+
+    /// Denies the kids in this file, in the key sets of all issuers that are not shared: see
+    /// [`JwksClientBuilder::deny_file`](crate::JwksClientBuilder::deny_file). It is the way to end a stolen key
+    /// where the issuer cannot be reached.
+    pub fn deny_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.deny_file = Some(path.into());
+        self
+    }
+
+    /// What this process is called where the issuer shows its verifiers; without this, as its host: see
+    /// [`JwksClientBuilder::instance`](crate::JwksClientBuilder::instance).
+    pub fn instance(mut self, name: &str) -> Self {
+        self.instance = Some(name.to_owned());
         self
     }
 
@@ -182,6 +201,8 @@ impl VerifierBuilder {
             leeway: self.leeway,
             max_lifetime: self.max_lifetime,
             timing: self.timing,
+            deny_file: self.deny_file.as_deref(),
+            instance: self.instance.as_deref(),
             clock: self.clock.as_ref(),
         };
         let mut issuers: Vec<Trusted> = Vec::new();

@@ -11,6 +11,7 @@
 //! - [`test_handlers`]: without cryptography
 //! - [`test_your_service`]: every forged token, every fault of an issuer, in one process
 //! - [`answer_your_own_way`]: other bodies, other words
+//! - [`revocation`]: who is dead when, and how to end a stolen key
 //! - [`outages`]: what happens while the issuer is away
 //! - [`defaults`]: every number, and why
 //! - [`migrate`]: from jwt-authorizer, axum-jwks and jsonwebtoken by hand
@@ -38,6 +39,8 @@ pub mod test_handlers {}
 pub mod test_your_service {}
 #[doc = include_str!("../docs/answer_your_own_way.md")]
 pub mod answer_your_own_way {}
+#[doc = include_str!("../docs/revocation.md")]
+pub mod revocation {}
 #[doc = include_str!("../docs/outages.md")]
 pub mod outages {}
 #[doc = include_str!("../docs/defaults.md")]

@@ -35,7 +35,7 @@
 //! 2. size, shape and header, then the key of its kid, from the issuer's key set in memory;
 //! 3. kind, algorithm and signature, then the claims, unambiguous and of the right types;
 //! 4. issuer, audience and times against this service's configuration (`profile`), which makes a
-//!    [`Principal`];
+//!    [`Principal`]; and whether the issuer has revoked it, by what its feed has said so far;
 //! 5. what the token is bound to, and whether the request proves it; then, if it may be used once, its use;
 //! 6. its scopes: [`Principal::require`], or [`Authorized`] in a handler's signature.
 //!

@@ -98,6 +98,12 @@ pub enum TokenFault {
     /// The service has no user of this name.
     #[error("a subject that the service does not know")]
     UnknownSubject,
+    /// It, or its session, subject or client, was revoked.
+    #[error("revoked")]
+    Revoked,
+    /// Its key had ceased to sign when it claims to have been issued: whoever made it has stolen the key.
+    #[error("issued after its key had ceased to sign")]
+    SignedTooLate,
     /// It is for another service.
     #[error("another audience")]
     Audience,
@@ -230,6 +236,8 @@ impl TokenFault {
             Self::UnexpectedClaims => "unexpected_claims",
             Self::Used => "used",
             Self::UnknownSubject => "unknown_subject",
+            Self::Revoked => "revoked",
+            Self::SignedTooLate => "signed_too_late",
             Self::Audience => "wrong_audience",
             Self::SenderConstrained => "sender_constrained",
             Self::OtherCertificate => "other_certificate",

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use claviger_jose::{Clock, HeaderRules};
 use claviger_jwks_client::{JwksClient, JwksClientBuilder, Timing};
@@ -43,6 +43,8 @@ pub(crate) struct Common<'b> {
     pub(crate) leeway: Duration,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) timing: Option<Timing>,
+    pub(crate) deny_file: Option<&'b Path>,
+    pub(crate) instance: Option<&'b str>,
     /// A clock of its own also keeps the key sets apart from those of other verifiers.
     pub(crate) clock: Option<&'b Arc<dyn Clock>>,
 }
@@ -98,17 +100,10 @@ impl TrustedIssuer {
             Keys::Held(keys) => keys,
             Keys::Fetched(builder) => {
                 let builder = if dialect.foreign { builder.foreign_kids() } else { *builder };
-                let builder = match common.timing {
-                    Some(timing) => builder.timing(timing),
-                    None => builder,
-                };
-                let builder = match common.clock {
-                    Some(clock) => builder.clock(Arc::clone(clock)),
-                    None => builder,
-                };
-                builder.build()?
+                common.configure(builder).build()?
             }
         };
+        keys.verifies_for(audience);
         let profile = Profile {
             issuer: keys.issuer().into(),
             audience: audience.into(),
@@ -117,6 +112,24 @@ impl TrustedIssuer {
             dialect,
         };
         Ok(Trusted { keys, rules: dialect.header_rules(), profile })
+    }
+}
+
+impl Common<'_> {
+    fn configure(&self, mut keys: JwksClientBuilder) -> JwksClientBuilder {
+        if let Some(timing) = self.timing {
+            keys = keys.timing(timing);
+        }
+        if let Some(path) = self.deny_file {
+            keys = keys.deny_file(path);
+        }
+        if let Some(name) = self.instance {
+            keys = keys.instance(name);
+        }
+        if let Some(clock) = self.clock {
+            keys = keys.clock(Arc::clone(clock));
+        }
+        keys
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use claviger_jose::{Clock, UnverifiedJws};
-use claviger_jwks_client::JwksClient;
+use claviger_jose::{Clock, UnverifiedJws, VerifyingKey};
+use claviger_jwks_client::{JwksClient, TokenFacts};
 use claviger_oauth::TokenScheme;
 use http::request::Parts;
 use tracing::{debug, info};
@@ -157,7 +157,7 @@ impl Verifier {
     }
 
     /// The order of the checks: shape and header, the issuer that is claimed, its key, the signature, the
-    /// claims against that issuer's profile.
+    /// claims against that issuer's profile, and what that issuer has ended before its time.
     async fn judge(&self, token: &str) -> Result<Principal, Refusal> {
         if let Some(cache) = &self.0.cache {
             let Inner { issuers, clock, .. } = &*self.0;
@@ -179,7 +179,30 @@ impl Verifier {
         let by = JudgedBy { issuer, generation: keys.generation() };
         let key = keys.resolve(jws.kid()).await?;
         let payload = key.verify_payload(&jws, rules)?;
-        Ok((profile.accept(payload, self.0.clock.now())?, by))
+        let principal = profile.accept(payload, self.0.clock.now())?;
+        self.refuse_ended(&principal, &key, keys)?;
+        Ok((principal, by))
+    }
+
+    /// Where a token is remembered, this holds until the generation of the key set moves.
+    fn refuse_ended(
+        &self,
+        principal: &Principal,
+        key: &VerifyingKey,
+        keys: &JwksClient,
+    ) -> Result<(), TokenFault> {
+        let iat = principal.iat();
+        if key.sign_until().is_some_and(|until| iat > until + self.0.leeway) {
+            return Err(TokenFault::SignedTooLate);
+        }
+        let facts = TokenFacts {
+            jti: principal.jti(),
+            sid: principal.sid(),
+            sub: principal.sub(),
+            client_id: principal.client_id(),
+            iat,
+        };
+        if keys.is_revoked(&facts) { Err(TokenFault::Revoked) } else { Ok(()) }
     }
 
     /// Takes the one use of a token that was accepted in every other respect, if each has only one. A token

@@ -29,6 +29,12 @@ struct Args {
     /// A directory in which entries outlive the process.
     #[arg(long, env)]
     state_dir: Option<PathBuf>,
+    /// A file with kids that are denied whatever the issuer publishes, one in each line; read again when it changes.
+    #[arg(long, env)]
+    deny_file: Option<PathBuf>,
+    /// What this process is called where the issuer shows its verifiers; without it, as its host.
+    #[arg(long, env)]
+    instance: Option<String>,
 }
 
 #[tokio::main]
@@ -45,7 +51,14 @@ async fn main() -> anyhow::Result<()> {
 
 /// The service, with its routes in the order in which a caller meets them.
 fn app(args: &Args) -> anyhow::Result<Router> {
-    let verifier = Verifier::builder(&args.issuer, &args.audience).build()?;
+    let mut verifier = Verifier::builder(&args.issuer, &args.audience);
+    if let Some(path) = &args.deny_file {
+        verifier = verifier.deny_file(path);
+    }
+    if let Some(name) = &args.instance {
+        verifier = verifier.instance(name);
+    }
+    let verifier = verifier.build()?;
     let entries = book::Book::open(args.state_dir.as_deref(), "entries.jsonl")?;
     let guarded = Router::new()
         .route("/whoami", get(async |caller: Principal| Json(caller)))

@@ -32,6 +32,12 @@ struct Args {
     /// A directory in which orders outlive the process.
     #[arg(long, env)]
     state_dir: Option<PathBuf>,
+    /// A file with kids that are denied whatever the issuer publishes, one in each line; read again when it changes.
+    #[arg(long, env)]
+    deny_file: Option<PathBuf>,
+    /// What this process is called where the issuer shows its verifiers; without it, as its host.
+    #[arg(long, env)]
+    instance: Option<String>,
     /// The URL of the ledger: https, or http on this machine.
     #[arg(long, env)]
     ledger: String,
@@ -61,7 +67,14 @@ async fn main() -> anyhow::Result<()> {
 
 /// The service, with its routes in the order in which a caller meets them.
 fn app(args: Args) -> anyhow::Result<Router> {
-    let verifier = Verifier::builder(&args.issuer, &args.audience).build()?;
+    let mut verifier = Verifier::builder(&args.issuer, &args.audience);
+    if let Some(path) = &args.deny_file {
+        verifier = verifier.deny_file(path);
+    }
+    if let Some(name) = &args.instance {
+        verifier = verifier.instance(name);
+    }
+    let verifier = verifier.build()?;
     let http = Client::builder().redirect(Policy::none()).no_proxy().timeout(Duration::from_secs(5));
     // Off this machine no token is sent in plain text; within it, no certificates are needed.
     let here = ["127.0.0.1", "[::1]", "localhost"].map(|host| format!("http://{host}:"));

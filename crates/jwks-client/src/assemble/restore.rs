@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use claviger_jose::NumericDate;
 use reqwest::header::HeaderValue;
@@ -7,10 +7,19 @@ use crate::{
     Timing,
     denied::Denied,
     disk::{DiskCopy, Record, SetCopy, Unfit},
+    feed::RevocationList,
     held::PreparedKeys,
     http_cache::Validators,
     source::{Parse, Place, Provenance},
 };
+
+/// What an earlier process left.
+#[derive(Debug, Default)]
+pub(crate) struct Restored {
+    pub(crate) denied: Denied,
+    pub(crate) revocations: Arc<RevocationList>,
+    pub(crate) kept: Option<Kept>,
+}
 
 /// A set that an earlier process left, fit to be used again.
 #[derive(Debug)]
@@ -40,9 +49,9 @@ pub(super) fn from_disk(
     parse: Parse,
     timing: Timing,
     now: NumericDate,
-) -> (Denied, Option<Kept>) {
+) -> Restored {
     let Some((disk, loaded)) = disk.and_then(|disk| Some((disk, disk.load()?))) else {
-        return (Denied::default(), None);
+        return Restored::default();
     };
     let ignored = |reason: Unfit| {
         let path = disk.path().display();
@@ -51,17 +60,18 @@ pub(super) fn from_disk(
     let record = loaded
         .and_then(|record| if *record.issuer == *issuer { Ok(record) } else { Err(Unfit::OtherIssuer) });
     match record {
-        Ok(Record { denied, set, .. }) => {
+        Ok(Record { denied, revocations, set, .. }) => {
             let kept = set.map(|copy| judge(copy, places, parse, timing, now));
-            // What was denied stays so, however old the set beside it is.
-            (denied.into_iter().collect(), kept.and_then(|kept| kept.map_err(ignored).ok()))
+            // What was denied or revoked stays so, however old the set beside it is.
+            let kept = kept.and_then(|kept| kept.map_err(ignored).ok());
+            Restored { denied: denied.into_iter().collect(), revocations, kept }
         }
         Err(reason) => {
             ignored(reason);
             if reason != Unfit::OtherIssuer {
                 report_lost_denials(disk, issuer);
             }
-            (Denied::default(), None)
+            Restored::default()
         }
     }
 }
@@ -72,7 +82,10 @@ fn report_lost_denials(disk: &DiskCopy, issuer: &str) {
     match disk.set_aside() {
         Ok(aside) => {
             let kept = aside.display();
-            tracing::error!(%issuer, %kept, remedy, "kids that were denied before are accepted again");
+            tracing::error!(
+                %issuer, %kept, remedy,
+                "kids that were denied before are accepted again, and older statements of the feed"
+            );
         }
         Err(error) => {
             let path = disk.path().display();

@@ -1,8 +1,10 @@
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use aws_lc_rs::hmac;
 use claviger_jose::{Kid, NumericDate, base64url};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::feed::RevocationList;
 
 /// What the checksum is for, so that no other use of the key can make one.
 const PURPOSE: &[u8] = b"claviger jwks copy: 1\n";
@@ -14,6 +16,9 @@ const LEEWAY: Duration = Duration::from_mins(1);
 pub(crate) struct Record {
     pub(crate) issuer: String,
     pub(crate) denied: Vec<Kid>,
+    /// Copies of earlier versions have none.
+    #[serde(default, serialize_with = "write_list", deserialize_with = "read_list")]
+    pub(crate) revocations: Arc<RevocationList>,
     pub(crate) set: Option<SetCopy>,
 }
 
@@ -92,6 +97,14 @@ impl SetCopy {
     }
 }
 
+fn write_list<S: Serializer>(list: &Arc<RevocationList>, serializer: S) -> Result<S::Ok, S::Error> {
+    list.as_ref().serialize(serializer)
+}
+
+fn read_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<RevocationList>, D::Error> {
+    RevocationList::deserialize(deserializer).map(Arc::new)
+}
+
 fn checksum(key: &hmac::Key, body: &[u8]) -> hmac::Tag {
     let mut context = hmac::Context::with_key(key);
     context.update(PURPOSE);
@@ -120,7 +133,19 @@ mod tests {
     }
 
     fn record() -> Record {
-        Record { issuer: "https://id.test".into(), denied: vec!["a".parse().unwrap()], set: Some(copy()) }
+        Record {
+            issuer: "https://id.test".into(),
+            denied: vec!["a".parse().unwrap()],
+            revocations: Arc::default(),
+            set: Some(copy()),
+        }
+    }
+
+    fn sealed(body: &[u8]) -> Vec<u8> {
+        let mut sealed = base64url::encode(checksum(&key(1), body).as_ref()).into_bytes();
+        sealed.push(b'\n');
+        sealed.extend_from_slice(body);
+        sealed
     }
 
     // S-28
@@ -142,10 +167,13 @@ mod tests {
     #[test]
     fn a_copy_of_another_version_is_not_misread() {
         let body = br#"{"issuer":"https://id.test","version":2}"#;
-        let mut sealed = base64url::encode(checksum(&key(1), body).as_ref()).into_bytes();
-        sealed.push(b'\n');
-        sealed.extend_from_slice(body);
-        assert_eq!(Record::open(&sealed, &key(1)), Err(Unfit::Version));
+        assert_eq!(Record::open(&sealed(body), &key(1)), Err(Unfit::Version));
+    }
+
+    #[test]
+    fn a_copy_from_before_there_was_a_feed_is_read() {
+        let body = br#"{"issuer":"https://id.test","denied":["a"],"set":null}"#;
+        assert_eq!(Record::open(&sealed(body), &key(1)), Ok(Record { set: None, ..record() }));
     }
 
     // S-28 S-30

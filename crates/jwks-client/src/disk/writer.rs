@@ -113,7 +113,8 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
-        Record { issuer: "https://id.test".into(), denied: vec!["a".parse().unwrap()], set: None }
+        let denied = vec!["a".parse().unwrap()];
+        Record { issuer: "https://id.test".into(), denied, revocations: Arc::default(), set: None }
     }
 
     fn writer(path: PathBuf, runtime: &Runtime) -> Arc<Writer> {

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
+use crate::timing::POLL_BOUNDS;
+
 /// The shortest pause between polls, whatever the issuer says.
-pub const MIN_POLL: Duration = Duration::from_secs(5);
+pub const MIN_POLL: Duration = POLL_BOUNDS.0;
 /// The same for an issuer on plain http, which is always on this machine.
 pub const MIN_POLL_ON_LOOPBACK: Duration = Duration::from_secs(1);
 /// The longest: a revocation is known everywhere within a minute.
-pub const MAX_POLL: Duration = Duration::from_mins(1);
+pub const MAX_POLL: Duration = POLL_BOUNDS.1;
 /// The first pause after a poll that failed.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// No draw of the jitter turns the client into a busy loop.

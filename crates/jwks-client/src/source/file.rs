@@ -15,7 +15,7 @@ use crate::{FetchError, fetch::MAX_BODY};
 /// A look at a healthy file takes microseconds; one on a network may take for ever.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A file with a key set, which others write.
+/// A file with a key set or a deny list, which others write.
 #[derive(Debug)]
 pub(crate) struct WatchedFile {
     path: PathBuf,
@@ -35,17 +35,17 @@ enum Seen {
 }
 
 impl WatchedFile {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, seen: Seen::Never, under_way: None }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether it is not as it was at the last look or reading. Content that was refused once is not refused again
     /// every second: it is read again when it changes, or when an attempt is due.
-    pub(super) async fn has_changed(&mut self) -> bool {
+    pub(crate) async fn has_changed(&mut self) -> bool {
         let Ok(Some((now, _))) = timeout(PATIENCE, self.visit(false)).await else {
             return false;
         };
@@ -53,7 +53,7 @@ impl WatchedFile {
         before != Seen::Never && before != now
     }
 
-    pub(super) async fn read(&mut self) -> Content {
+    pub(crate) async fn read(&mut self) -> Content {
         let (seen, content) = self.visit(true).await.ok_or(FetchError::Interrupted)?;
         // The look was before the reading: what is written in between is noticed at the next look.
         self.seen = seen;

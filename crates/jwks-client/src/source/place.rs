@@ -3,7 +3,7 @@ use url::Url;
 use super::{Parse, Provenance, Received, When, discovery::Discovery, file::WatchedFile};
 use crate::{
     FetchError, endpoint,
-    fetch::{Answer, Failed, Http},
+    fetch::{Answer, Ask, Failed, Http, What},
     held::PreparedKeys,
     http_cache::{self, Horizons, Validators},
 };
@@ -55,6 +55,14 @@ impl Place {
         }
     }
 
+    /// Where the revocation feed is, if this place has said so.
+    pub(super) fn revocations_uri(&self) -> Option<&Url> {
+        match self {
+            Self::Discovered(discovery) => discovery.revocations_uri(),
+            Self::Url(_) | Self::File(_) | Self::Fixed(_) => None,
+        }
+    }
+
     /// An attempt failed: the set may have moved.
     pub(super) fn mistrust(&mut self) {
         if let Self::Discovered(discovery) = self {
@@ -66,7 +74,7 @@ impl Place {
         &mut self,
         http: Option<&Http>,
         known: Option<&Provenance>,
-        when: When,
+        when: When<'_>,
         parse: Parse,
     ) -> Result<Answered, Failed> {
         let http = http.ok_or(FetchError::Connect);
@@ -81,7 +89,9 @@ impl Place {
             Self::Discovered(discovery) => discovery.jwks_uri(http?, when).await?,
         };
         let known = known.filter(|known| known.url.as_deref() == Some(url.as_str()));
-        match http?.get(url.clone(), known.map(|known| &known.validators)).await? {
+        let held = known.map(|known| &known.validators);
+        let ask = Ask { url: url.clone(), what: What::Json, held, report: when.report };
+        match http?.get(ask).await? {
             Answer::NotModified { headers } => Ok((None, http_cache::horizons(&headers), None)),
             Answer::Document { body, headers } => {
                 let provenance = Provenance { url: Some(url.into()), validators: Validators::of(&headers) };

@@ -5,7 +5,7 @@ use std::{
 
 use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing};
 use claviger_jose::NumericDate;
-use claviger_jwks_client::{FetchError, JwksClient};
+use claviger_jwks_client::{FeedError, FetchError, JwksClient};
 use claviger_testkit::{Fault, TestClock, TestIssuer, TestKey};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -50,6 +50,26 @@ async fn metadata_must_name_the_issuer_byte_for_byte() {
         let url =
             openid_issuer(|url| json!({ "issuer": claimed(url), "jwks_uri": format!("{url}/keys") })).await;
         assert_eq!(first_attempt(&url).await, Err(FetchError::OtherIssuer), "{name}");
+    }
+}
+
+/// No feed is no fault of the keys: what others mean by the member, or a mistake in it, refuses none.
+// S-24
+#[tokio::test]
+async fn metadata_cannot_lead_the_polls_elsewhere() {
+    for named in [
+        json!("http://169.254.169.254/feed"),
+        json!("https://id.test/feed"),
+        json!("/feed"),
+        json!(7),
+        json!(null),
+    ] {
+        let metadata =
+            |url: &str| json!({ "issuer": url, "jwks_uri": format!("{url}/keys"), "revocations_uri": named });
+        let url = openid_issuer(metadata).await;
+        let client = JwksClient::builder(&url).build().unwrap();
+        assert!(client.ready_within(Duration::from_secs(10)).await, "{named}");
+        assert_eq!(client.poll_revocations().await, Err(FeedError::NoFeed), "{named}");
     }
 }
 

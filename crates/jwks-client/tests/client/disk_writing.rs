@@ -109,7 +109,7 @@ async fn a_disk_that_fails_hurts_nothing_but_the_next_start() {
     let house = House::new().await;
     let process = house.process(Duration::ZERO);
     assert!(process.client.ready_within(Duration::from_secs(10)).await);
-    house.copied(|copy| copy["set"]["contact"] == BEGIN).await;
+    house.copied(|copy| copy["set"]["contact"] == BEGIN && copy["revocations"]["seq"] == 1).await;
     fs::remove_dir_all(house.directory.path()).unwrap();
     process.clock.advance(HOUR);
     house.issuer.set_keys(&[TestKey::es256_other()]);

@@ -3,17 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod conditional;
+mod deny_file;
 mod discovery;
 mod disk;
 mod disk_writing;
 mod events;
 mod faults;
+mod feed;
+mod feed_lies;
 mod foreign;
 mod freshness;
 mod handles;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod publisher;
+mod reports;
 mod sharing;
 mod sources;
 mod start;

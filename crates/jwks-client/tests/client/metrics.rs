@@ -2,11 +2,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use claviger_jose::NumericDate;
 use claviger_jwks_client::KeyError;
-use claviger_testkit::{Fault, TestKey};
+use claviger_testkit::{Fault, FeedFault, TestKey};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tokio::{task::yield_now, time::timeout};
 
-use crate::Rig;
+use crate::{Rig, feed::Fleet};
 
 /// What was recorded since the last look: counters as their increments, gauges as they stand, histograms as their
 /// number of values. Each as `name{labels}`, without the issuer, which is checked.
@@ -47,6 +47,8 @@ async fn what_happens_is_counted_with_bounded_labels() {
     let rig = Rig::start().await;
     let issuer = rig.issuer.url();
     let mut seen = recorded(&snapshotter, issuer);
+    // The feed is polled meanwhile.
+    seen.retain(|name, _| name.starts_with("jwks_"));
     assert_eq!(seen.remove("jwks_keys"), Some("2".to_owned()));
     assert_eq!(seen.remove("jwks_generation"), Some("1".to_owned()));
     assert_eq!(seen.remove("jwks_fetches_total{outcome=replaced}"), Some("1".to_owned()));
@@ -124,4 +126,56 @@ async fn a_wall_clock_that_is_set_back_raises_a_metric_and_extends_nothing() {
     rig.clock.set_wall(NumericDate::from_secs(1_800_000_000));
     becomes(&snapshotter, rig.issuer.url(), "jwks_clock_set_back_total", "1").await;
     assert_eq!(rig.client.usable_for(), Some(Duration::from_hours(1)));
+}
+
+// S-43
+#[tokio::test]
+async fn what_becomes_of_the_feed_is_counted_with_bounded_labels() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let fleet = Fleet::start().await;
+    let issuer = fleet.issuer.url();
+    fleet.issuer.revoke_jti("t-1");
+    fleet.issuer.revoke_kid(TestKey::rs256().kid());
+    assert_eq!(fleet.client.poll_revocations().await, Ok(()));
+    let seen = recorded(&snapshotter, issuer);
+    let of = |name: &str| seen.get(name).map(String::as_str);
+    assert_eq!(of("revocations_entries"), Some("2"));
+    assert_eq!(of("revocations_seq"), Some("3"));
+    assert!(of("revocations_polls_total{outcome=taken}").is_some(), "{seen:?}");
+    // After the one that is true in form, all others would be too old.
+    for fault in FeedFault::ALL.into_iter().filter(|fault| *fault != FeedFault::Forgetful) {
+        fleet.issuer.feed_fault(fault);
+        fleet.clock.advance(Duration::from_secs(31));
+        let _ = fleet.client.poll_revocations().await;
+    }
+    let seen = recorded(&snapshotter, issuer);
+    for reason in [
+        "malformed",
+        "rollback",
+        "unknown_signer",
+        "signature",
+        "dead_signer",
+        "from_future",
+        "lifetime",
+        "other_issuer",
+        "other_kind",
+    ] {
+        assert!(
+            seen.contains_key(&format!("revocations_refused_total{{reason={reason}}}")),
+            "{reason}: {seen:?}"
+        );
+    }
+    for outcome in ["refused", "expired", "too_large"] {
+        assert!(
+            seen.contains_key(&format!("revocations_polls_total{{outcome={outcome}}}")),
+            "{outcome}: {seen:?}"
+        );
+    }
+    fleet.issuer.stop().await;
+    fleet.clock.advance(Duration::from_hours(1));
+    let stale = fleet.client.status().feed.unwrap().age.unwrap().as_secs();
+    assert!(stale >= 3_600);
+    becomes(&snapshotter, issuer, "revocations_age_seconds", &stale.to_string()).await;
 }

@@ -38,7 +38,8 @@ pub(super) async fn publish_next(control: State<Arc<Control>>, of: Body<OfAlgori
 }
 
 pub(super) async fn promote(control: State<Arc<Control>>, of: Body<OfAlgorithm>) -> Answer {
-    change(control, of, |keys, alg| keys.promote(alg).map(|_| ())).await
+    let now = control.issuer.shared().clock.now();
+    change(control, of, |keys, alg| keys.promote(alg, now).map(|_| ())).await
 }
 
 pub(super) async fn retire(control: State<Arc<Control>>, of: Body<OfAlgorithm>) -> Answer {
@@ -47,7 +48,8 @@ pub(super) async fn retire(control: State<Arc<Control>>, of: Body<OfAlgorithm>) 
 
 pub(super) async fn revoke(State(control): State<Arc<Control>>, Body(of): Body<OfKid>) -> Answer {
     let kid: Kid = of.kid.parse().map_err(|error: InvalidKid| Refused::bad_request(error.to_string()))?;
-    control.issuer.try_change(|keys| keys.revoke(&kid)).map_err(Refused::conflict)?;
+    let now = control.issuer.shared().clock.now();
+    control.issuer.try_change(|keys| keys.revoke(&kid, now)).map_err(Refused::conflict)?;
     Ok(list(State(control)).await)
 }
 

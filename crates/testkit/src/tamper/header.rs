@@ -77,6 +77,8 @@ pub(super) const ROWS: &[Tamper] = &[
     }),
     Tamper::row("typ-absent", Type, |m| m.without_header("typ")),
     Tamper::row("typ-jwt", Type, |m| m.header("typ", "JWT")),
+    Tamper::row("typ-of-a-revocation-statement", Type, |m| m.header("typ", "revocations+jwt")),
+    Tamper::row("typ-of-an-audit-checkpoint", Type, |m| m.header("typ", "audit-checkpoint+jwt")),
     Tamper::row("typ-of-an-id-token", Type, |m| m.header("typ", "id+jwt")),
     Tamper::row("typ-of-a-logout-token", Type, |m| m.header("typ", "logout+jwt")),
     Tamper::row("typ-of-a-dpop-proof", Type, |m| m.header("typ", "dpop+jwt")),

@@ -4,6 +4,7 @@
 use reqwest::{Client, Response, header};
 
 mod faults;
+mod feed;
 mod rotation;
 mod serving;
 mod token_endpoint;

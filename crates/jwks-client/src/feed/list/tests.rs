@@ -46,8 +46,8 @@ fn token(sub: &str, iat: u64) -> TokenFacts<'_> {
 // S-43
 #[test]
 fn a_statement_is_taken_or_refused_as_a_whole() {
-    let held = 7;
     type Change = fn(&mut Revocations);
+    let held = 7;
     let table: [(&str, Change, Result<bool, StatementFault>); 12] = [
         ("the next one", |s| s.seq = 8, Ok(true)),
         ("the same one, signed again", |_| {}, Ok(true)),

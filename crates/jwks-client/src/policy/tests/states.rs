@@ -125,3 +125,74 @@ fn a_source_that_has_changed_is_read_at_once() {
     policy.wake(at(11.0));
     assert!((sleep(&mut policy, 11.0) - 29.0).abs() < 0.001);
 }
+
+#[test]
+fn a_set_that_the_feed_vouches_for_is_as_good_as_confirmed() {
+    let mut policy = warm();
+    assert!(!policy.vouched(at(200.0), at(20.0), 0.5));
+    assert_eq!(policy.age(at(230.0)), Some(at(50.0)), "what lay in a cache is older by that");
+    assert_eq!(policy.usable_until(), Some(at(200.0 + DAY - 20.0)));
+    assert_eq!(policy.fresh_until(), Some(at(500.0)));
+    assert!((sleep(&mut policy, 200.0) - 240.0).abs() < 0.001);
+    assert!(!policy.vouched(at(210.0), at(100.0), 0.5), "an older word changes nothing");
+    assert_eq!(policy.age(at(230.0)), Some(at(50.0)));
+}
+
+#[test]
+fn a_vouched_set_is_fetched_within_the_hour_all_the_same() {
+    let mut policy = warm();
+    for now in (0..2_880).step_by(15) {
+        policy.vouched(Duration::from_secs(now), Duration::ZERO, 0.5);
+    }
+    assert!((sleep(&mut policy, 2_870.0) - 10.0).abs() < 0.001);
+    let mut failing = warm();
+    fail(&mut failing, 250.0, 1.0);
+    let retry = sleep(&mut failing, 250.0);
+    failing.vouched(at(250.0), Duration::ZERO, 0.5);
+    assert!(
+        (sleep(&mut failing, 250.0) - retry).abs() < 0.001,
+        "the place of the set is asked again as before"
+    );
+}
+
+#[test]
+fn the_feed_ends_an_outage_and_vouches_for_nothing_that_is_not_there() {
+    let mut policy = warm();
+    fail(&mut policy, 400.0, 1.0);
+    assert!(policy.vouched(at(400.0), Duration::ZERO, 0.5), "contact is back");
+    assert!(!policy.vouched(at(401.0), Duration::ZERO, 0.5), "which is told once");
+    let mut cold = cold();
+    assert!(!cold.vouched(at(0.0), Duration::ZERO, 0.5));
+    assert_eq!(cold.usable_until(), None);
+    let mut fixed = super::cold().fixed();
+    fixed.vouched(at(0.0), Duration::ZERO, 0.5);
+    fixed.outdated(at(0.0), 0.5);
+    assert!(sleep(&mut fixed, 0.0) > DAY);
+}
+
+#[test]
+fn a_set_that_is_outdated_is_fetched_within_a_second_and_then_ever_more_slowly() {
+    let mut policy = warm();
+    policy.outdated(at(100.0), 0.7);
+    assert!((sleep(&mut policy, 100.0) - 0.7).abs() < 0.001);
+    let mut now = 100.7;
+    for pause in [2.0, 4.0, 8.0, 16.0] {
+        succeed(&mut policy, now);
+        policy.outdated(at(now), 0.0);
+        assert!((sleep(&mut policy, now) - pause).abs() < 0.001, "{pause}");
+        now += pause;
+    }
+    succeed(&mut policy, now);
+    policy.vouched(at(now), Duration::ZERO, 0.5);
+    policy.outdated(at(now + 1.0), 0.0);
+    assert_eq!(sleep(&mut policy, now + 1.0), 0.0, "a word that it is the right one begins anew");
+}
+
+#[test]
+fn an_outdated_set_does_not_override_what_the_issuer_asked_for() {
+    let mut policy = warm();
+    attempt(&mut policy, 240.0);
+    policy.failed(at(240.0), Some(at(30.0)), 0.0);
+    policy.outdated(at(241.0), 0.0);
+    assert!((sleep(&mut policy, 241.0) - 29.0).abs() < 0.001);
+}

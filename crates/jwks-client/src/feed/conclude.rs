@@ -1,0 +1,213 @@
+//! What a poll changes of what the handles and the task share.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use claviger_jose::{Kid, Revocations};
+use reqwest::header::HeaderValue;
+use tokio::time::timeout;
+use url::Url;
+
+use super::{
+    FeedError, News, Reader, RevocationList, Signer, StatementFault,
+    list::has_expired,
+    poll::{Fault, POLL, Polled},
+    state::Latest,
+};
+use crate::{
+    FetchError, KeysEvent,
+    http_cache::Horizons,
+    shared::{Shared, State},
+};
+
+/// Longer than a poll takes, by what a busy machine needs to begin it.
+const ASKED_WAIT: Duration = POLL.saturating_add(Duration::from_secs(2));
+
+impl Shared {
+    /// Where the feed is, if a poll of it is due; otherwise for how long nothing is.
+    pub(super) fn next_poll(&self) -> Result<Url, Duration> {
+        let mut state = self.state();
+        // A client that nobody has needed yet asks for nothing.
+        let url = state.feed.url.clone().filter(|_| !state.policy.is_asleep()).ok_or(Duration::MAX)?;
+        let pause = state.feed.policy.pause(self.clock.monotonic());
+        state.feed.under_way = pause.is_zero();
+        if state.feed.under_way { Ok(url) } else { Err(pause) }
+    }
+
+    /// The metadata says where the feed is. That it names none any more does not end the polls: nobody but the issuer's
+    /// operator would want that, and a restart is in his power.
+    pub(crate) fn learn_feed(&self, state: &mut State, told: Option<Url>) {
+        let is_ours = !self.foreign && !state.feed.is_configured;
+        if let Some(url) = told.filter(|_| is_ours)
+            && state.feed.url.as_ref() != Some(&url)
+        {
+            state.feed.url = Some(url);
+            self.poll_wanted.notify_one();
+        }
+    }
+
+    /// What is sent with a request: nothing to an issuer that is not known to have a feed, which is one of this house.
+    pub(crate) fn self_report(&self) -> Vec<HeaderValue> {
+        let state = self.state();
+        if state.feed.url.is_none() {
+            return Vec::new();
+        }
+        let keys = state.tag.as_deref().filter(|_| state.place.is_some());
+        self.reporter.lines(keys, state.feed.list.sequence())
+    }
+
+    /// Begins with what an earlier process has kept.
+    pub(crate) fn remember(&self, state: &mut State, list: Arc<RevocationList>) {
+        state.feed.list = list;
+        self.publish(state);
+    }
+
+    /// Takes in how a poll ended, as one change under one lock. Answers whether its statement was taken.
+    pub(super) fn conclude_poll(&self, began: Duration, result: Result<Polled, Fault>) -> bool {
+        let (now, jitter) = (self.clock.monotonic(), fastrand::f64());
+        let mut state = self.state();
+        state.feed.under_way = false;
+        let taken = match result {
+            Ok(Polled::Statement { statement, signer, says }) => {
+                let taken = self.take_statement(&mut state, *statement, &signer);
+                taken.map(|outcome| (outcome, says)).map_err(Fault::Statement)
+            }
+            Ok(Polled::Unchanged { says }) => Ok(("not_modified", says)),
+            Err(fault) => Err(fault),
+        };
+        let (outcome, error) = match taken {
+            Ok((outcome, says)) => {
+                state.feed.policy.succeeded(began, now, says.fresh, jitter);
+                if self.apply_latest(&mut state, began, says) {
+                    (outcome, None)
+                } else {
+                    ("expired", Some(FeedError::Expired))
+                }
+            }
+            Err(Fault::Fetch(failed)) => {
+                state.feed.policy.failed(now, failed.retry_after, jitter);
+                (failed.error.name(), Some(FeedError::Fetch(failed.error)))
+            }
+            Err(Fault::Statement(fault)) => {
+                state.feed.policy.failed(now, None, jitter);
+                self.metrics.statement_refused(fault.name());
+                ("refused", Some(FeedError::Refused(fault)))
+            }
+        };
+        self.note_end(&mut state, error);
+        self.polled.send_modify(|count| *count += 1);
+        drop(state);
+        self.metrics.polled(outcome);
+        !matches!(error, Some(FeedError::Fetch(_) | FeedError::Refused(_)))
+    }
+
+    /// What is refused changes nothing. What is taken holds at once, for whoever looks from now on.
+    fn take_statement(
+        &self,
+        state: &mut State,
+        statement: Revocations,
+        signer: &Signer,
+    ) -> Result<&'static str, StatementFault> {
+        let held = self.held.load_full();
+        let keys: Vec<Kid> = held.iter().flat_map(|held| held.keys.iter()).map(|key| *key.kid()).collect();
+        let reader = Reader { issuer: &self.issuer, keys: &keys, now: self.clock.now() };
+        let before = state.feed.list.sequence();
+        let news = Arc::make_mut(&mut state.feed.list).take(&statement, signer, &reader)?;
+        state.feed.latest = Some(Latest { exp: statement.exp, jwks: statement.jwks });
+        self.publish(state);
+        if news.is_change() {
+            self.revoke(state, news);
+        } else if before != state.feed.list.sequence() {
+            self.save(state, false);
+        }
+        Ok("taken")
+    }
+
+    /// What the verifiers read. Before the generation moves: who reads that first never has less than it says.
+    fn publish(&self, state: &State) {
+        let list = &state.feed.list;
+        self.revoked.store(list.is_about_tokens().then(|| Arc::clone(list)));
+        self.metrics.revocations(list.sequence(), list.entries());
+    }
+
+    fn revoke(&self, state: &mut State, news: News) {
+        let before = self.generation.load(Ordering::Acquire);
+        self.swap_held(state);
+        // A key that goes moves it already; the lock is held, so nobody else does.
+        if self.generation.load(Ordering::Acquire) == before {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        let generation = self.generation.load(Ordering::Acquire);
+        let entries = state.feed.list.entries();
+        let sequence = state.feed.list.sequence();
+        tracing::warn!(issuer = %self.issuer, kids = ?news.kids, entries, sequence, "the issuer has revoked more");
+        self.tell(KeysEvent::Revoked { kids: news.kids, entries, generation });
+        self.save(state, false);
+    }
+
+    /// The last statement that was taken is the issuer's latest. If it is still news it says whether the held set is, too.
+    fn apply_latest(&self, state: &mut State, began: Duration, says: Horizons) -> bool {
+        let Some(latest) = state.feed.latest.clone() else {
+            return false; // "not modified" is only taken for a statement that was
+        };
+        if has_expired(latest.exp, self.clock.now()) {
+            return false;
+        }
+        state.feed.fresh_at = Some(began);
+        let (now, jitter) = (self.clock.monotonic(), fastrand::f64());
+        match &state.tag {
+            Some(tag) if *tag == latest.jwks => {
+                if state.policy.vouched(began, says.age, jitter) {
+                    tracing::info!(issuer = %self.issuer, "the issuer is reached again");
+                    self.tell(KeysEvent::Recovered);
+                }
+                self.confirm(state, now);
+            }
+            Some(_) => {
+                state.policy.outdated(now, jitter);
+                self.wanted.notify_one();
+            }
+            None => {}
+        }
+        true
+    }
+
+    /// The same fault again is no news.
+    fn note_end(&self, state: &mut State, error: Option<FeedError>) {
+        let before = std::mem::replace(&mut state.feed.last_error, error);
+        let Some(reason) = error.filter(|_| error != before) else {
+            return;
+        };
+        let issuer = &self.issuer;
+        tracing::warn!(%issuer, %reason, "the revocation feed has brought no news; what is revoked stays so");
+        if let FeedError::Refused(StatementFault::Rollback { held, offered }) = reason {
+            self.tell(KeysEvent::RevocationsRolledBack { held, offered });
+        }
+    }
+
+    /// Polls at once, and waits. What a poll brings that is under way already may be older than the call.
+    pub(crate) async fn poll_now(&self) -> Result<(), FeedError> {
+        if self.asked_poll().await? {
+            self.asked_poll().await?;
+        }
+        self.state().feed.last_error.map_or(Ok(()), Err)
+    }
+
+    /// Answers whether the poll that has ended had begun before.
+    async fn asked_poll(&self) -> Result<bool, FeedError> {
+        let (joined, mut polled) = {
+            let mut state = self.state();
+            if state.feed.url.is_none() || state.lost {
+                return Err(FeedError::NoFeed);
+            }
+            state.feed.policy.wake(self.clock.monotonic());
+            (state.feed.under_way, self.polled.subscribe())
+        };
+        self.poll_wanted.notify_one();
+        let in_time = timeout(ASKED_WAIT, polled.changed()).await;
+        in_time.map_err(|_| FetchError::Timeout)?.map_err(|_| FetchError::Interrupted)?;
+        Ok(joined)
+    }
+}
