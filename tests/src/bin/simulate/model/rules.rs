@@ -186,7 +186,7 @@ impl SmallFleet {
         self.may_sign(state, replica) || !state.replicas.iter().any(|one| self.may_sign(state, *one))
     }
 
-    pub(super) fn no_token_is_lost(&self, state: &State) -> bool {
+    pub(super) fn no_token_is_lost(state: &State) -> bool {
         state.keys.iter().enumerate().all(|(number, key)| {
             let lives = state.now < key.tokens_live_until && key.revoked_at.is_none() && !key.is_unlearned;
             !lives || state.verifiers.iter().all(|one| one.held & (1 << number) != 0)
