@@ -1,6 +1,6 @@
-//! A real browser: headless Chromium, driven through chromedriver by the few commands of WebDriver that stories need.
+//! A real browser: headless Chromium, driven through `chromedriver` by the few commands of `WebDriver` that stories need.
 //!
-//! Written by hand, on the HTTP client that is here anyway: the libraries for it turn on serde_json's order of members in every
+//! Written by hand, on the HTTP client that is here anyway: the libraries for it turn on `serde_json`'s order of members in every
 //! test, or come under a licence that is not ours.
 
 use std::{path::Path, time::Duration};
