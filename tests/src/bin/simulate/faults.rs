@@ -52,7 +52,7 @@ impl World {
             self.flood(verifier);
         } else {
             // A cut of a single one, or of a whole site; some last for longer than a set may be used.
-            let many = if self.chance.once_in(50) { self.verifiers.len() / 50 } else { 1 };
+            let many = if self.chance.once_in(500) { self.verifiers.len() / 50 } else { 1 };
             let length = if self.chance.once_in(20) {
                 self.chance.between(20 * HOUR, 40 * HOUR)
             } else {

@@ -36,9 +36,10 @@ pub(crate) fn shares_over_time(title: &str, lines: &[Line]) -> String {
         let _ = writeln!(
             svg,
             "<line x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.1}\" stroke=\"#dddddd\"/>\
-             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{seconds:.1} s</text>",
+             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
             y(0.0),
-            HEIGHT - BOTTOM + 18.0
+            HEIGHT - BOTTOM + 18.0,
+            label(seconds)
         );
         seconds *= 10.0;
     }
@@ -71,4 +72,8 @@ pub(crate) fn shares_over_time(title: &str, lines: &[Line]) -> String {
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+fn label(seconds: f64) -> String {
+    if seconds < 5000.0 { format!("{seconds} s") } else { format!("{:.1} h", seconds / 3600.0) }
 }

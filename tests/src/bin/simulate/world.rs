@@ -14,7 +14,7 @@ use crate::{
     replica::Replica,
     scenario::Scenario,
     time::{HOUR, Millis, SECOND, date, millis, moment},
-    verifier::{Class, Verifier},
+    verifier::Verifier,
 };
 
 /// How many processes the issuer has.
@@ -54,10 +54,8 @@ impl World {
             replica
         };
         let replicas = (0..REPLICAS).map(&mut replica).collect();
-        let class = |number| Class::of(number, lifetimes.foreign_verifiers);
-        let verifiers = (0..scenario.verifiers)
-            .map(|number| Verifier::new(class(number), &scenario, &mut chance))
-            .collect();
+        let verifiers =
+            (0..scenario.verifiers).map(|number| Verifier::new(number, &scenario, &mut chance)).collect();
         let mut world = Self {
             now: HOUR,
             agenda: Agenda::default(),
