@@ -71,7 +71,12 @@ impl Shared {
         state.last_contact = state.policy.age(now).map(|age| self.clock.now().minus(whole_seconds(age)));
         if is_new {
             let tag = received.as_ref().and_then(|received| received.provenance.validators.tag());
-            state.tag = tag.map(str::to_owned);
+            let tag = tag.map(str::to_owned);
+            if state.tag != tag {
+                state.feed.policy.report(now, fastrand::f64());
+                self.poll_wanted.notify_one();
+            }
+            state.tag = tag;
             // A fixed set needs no copy, and must not lend its age to that of another.
             state.holds_copy = received.is_some();
         }

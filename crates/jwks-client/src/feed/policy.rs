@@ -67,6 +67,13 @@ impl FeedPolicy {
         self.next_at = now + bound.mul_f64(jitter).max(MIN_PAUSE).max(told.mul_f64(1.0 + 0.1 * jitter));
     }
 
+    /// There is something to report to the issuer: a poll is made within a second, for whoever waits for all verifiers
+    /// to have learned a key.
+    pub fn report(&mut self, now: Duration, jitter: f64) {
+        let soon = now + Duration::from_secs(1).mul_f64(jitter).max(MIN_PAUSE);
+        self.next_at = self.next_at.min(soon.max(self.barred_until));
+    }
+
     /// Somebody wants a poll at once; it is made as soon as the issuer allows.
     pub fn wake(&mut self, now: Duration) {
         self.next_at = self.next_at.min(now.max(self.barred_until));
@@ -126,6 +133,19 @@ mod tests {
         policy.succeeded(secs(40.0), secs(40.0), None, 0.5);
         policy.wake(secs(41.0));
         assert_eq!(policy.pause(secs(41.0)), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_was_learned_is_reported_within_a_second_and_not_before_the_issuer_allows() {
+        let mut policy = FeedPolicy::new(secs(15.0), MIN_POLL);
+        policy.succeeded(secs(0.0), secs(0.0), None, 0.5);
+        policy.report(secs(1.0), 0.7);
+        assert_eq!(policy.pause(secs(1.0)), secs(0.7));
+        policy.report(secs(1.5), 1.0);
+        assert_eq!(policy.pause(secs(1.0)), secs(0.7), "nothing is put off");
+        policy.failed(secs(2.0), Some(secs(40.0)), 0.0);
+        policy.report(secs(2.0), 0.0);
+        assert_eq!(policy.pause(secs(2.0)), secs(40.0));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) struct FeedState {
     pub(super) url: Option<Url>,
     /// The operator has said so, and nobody else has a say.
     pub(super) is_configured: bool,
-    pub(super) policy: FeedPolicy,
+    pub(crate) policy: FeedPolicy,
     /// A poll has begun and not ended.
     pub(super) under_way: bool,
     pub(crate) list: Arc<RevocationList>,
