@@ -40,13 +40,6 @@ impl Figure {
         figure
     }
 
-    pub(crate) fn exactly(what: impl Into<String>, found: usize, wanted: usize) -> Vec<Self> {
-        let what = what.into();
-        let most = Self::new(what.clone(), count(found), Limit::AtMost(count(wanted)), Unit::Count);
-        let least = Self::new(what, count(found), Limit::AtLeast(count(wanted)), Unit::Count);
-        if found > wanted { vec![most] } else { vec![least] }
-    }
-
     pub(crate) fn at_least(what: impl Into<String>, found: usize, least: usize) -> Self {
         Self::new(what, count(found), Limit::AtLeast(count(least)), Unit::Count)
     }
