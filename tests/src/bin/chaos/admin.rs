@@ -1,5 +1,8 @@
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, ensure};
 use e2e::{FLEET, Fleet, Reply, account::moment, until};
+use tokio::time::sleep;
 
 use crate::rig::PATIENCE;
 
@@ -38,18 +41,27 @@ impl Admin {
         Ok(Self { urls, token, http: fleet.http.clone() })
     }
 
-    /// The revision of the keys, if by it the prepared key of this algorithm may sign.
+    /// The revision of the keys in which the prepared key of this algorithm may sign; it is waited for.
     pub(crate) async fn rotatable(&self, alg: &str) -> anyhow::Result<String> {
+        let start = Instant::now();
+        loop {
+            let found = self.rotatable_now(alg).await;
+            if found.is_ok() || start.elapsed() > PATIENCE {
+                return found;
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn rotatable_now(&self, alg: &str) -> anyhow::Result<String> {
         let asked = self.http.get(format!("{}/admin/v1/keys", self.urls[0])).bearer_auth(&self.token);
         let reply = Reply::of(asked).await?;
         ensure!(reply.status == 200, "{} {}", reply.status, reply.body);
         let keys = reply.json();
         let keys = keys["keys"].as_array().context("keys")?;
-        let prepared = keys
-            .iter()
-            .find(|key| key["alg"] == alg && key["state"] == "prepared")
-            .context("a prepared key")?;
-        let since = prepared["since"].as_u64().context("a time")?;
+        let mut prepared = keys.iter().filter(|key| key["alg"] == alg && key["state"] == "prepared");
+        let since =
+            prepared.next().and_then(|key| key["since"].as_u64()).context("a prepared key and its time")?;
         ensure!(moment().as_secs() > since + LEAD, "it is too early");
         Ok(reply.header("etag").to_owned())
     }

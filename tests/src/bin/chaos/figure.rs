@@ -96,6 +96,7 @@ impl Figure {
     fn told(&self, value: f64) -> String {
         match self.unit {
             Unit::Count => format!("{value:.0}"),
+            Unit::Seconds if value < 1.0 => format!("{:.0} ms", 1e3 * value),
             Unit::Seconds => format!("{value:.1} s"),
             Unit::Percent => format!("{value:.2} %"),
             Unit::Times => format!("{value:.2}x"),
