@@ -17,12 +17,12 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         rig.prepared().await?;
         let before = rig.fleet.home.keys().await?;
         // Each of them has seen the same state, in which the rotation is possible.
-        let revision = admin.rotatable("ES256").await?;
+        let seen = admin.rotatable("ES256").await?;
         let mut asking = JoinSet::new();
         for number in 0..OPERATORS {
             let admin = admin.clone();
-            let revision = revision.clone();
-            asking.spawn(async move { admin.rotate(number, "ES256", &revision).await });
+            let seen = seen.clone();
+            asking.spawn(async move { admin.rotate(number, "ES256", &seen).await });
         }
         let (mut done, mut refused) = (0, 0);
         while let Some(answer) = asking.join_next().await {

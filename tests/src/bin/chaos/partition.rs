@@ -91,6 +91,11 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
 /// Writes the kid into the deny file of a service that is cut off, and answers how long it still accepted it.
 async fn deny(rig: &Rig, number: usize, kid: &str, loading: &e2e::Loading) -> anyhow::Result<Duration> {
     let file = rig.fleet.home.path().join(format!("service-{number}")).join("deny");
+    let account = loading.account();
+    let still =
+        account.revoked.get(kid).zip(account.lingering(kid).remove(&number)).map(|(at, last)| *at + last);
+    let still = still.is_some_and(|last| moment().saturating_sub(last) < Duration::from_secs(3));
+    anyhow::ensure!(still, "the key was not accepted any more before it was denied");
     tokio::fs::write(&file, format!("{kid}\n")).await?;
     let written = moment();
     let quiet = || async {
