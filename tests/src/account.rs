@@ -119,8 +119,9 @@ impl Account {
     pub fn rejected(&self) -> Vec<String> {
         let wrong = |answer: &&Answer| {
             let token = &self.tokens[answer.token];
-            let alive = token.genuine && answer.answered + ROUNDING < token.expires_at;
-            answer.status == 401 && alive && !self.is_revoked(&token.kid, answer.answered)
+            let begun = token.issued_at <= answer.asked + ROUNDING;
+            let good = token.genuine && begun && answer.answered + ROUNDING < token.expires_at;
+            answer.status == 401 && good && !self.is_revoked(&token.kid, answer.answered)
         };
         self.answers.iter().filter(wrong).map(|answer| self.told(answer)).collect()
     }
@@ -223,6 +224,7 @@ mod tests {
             (true, false, 120, 503),
             (true, false, 120, 0),
             (true, false, 199, 401),
+            (true, false, 98, 401),
             (true, true, 150, 401),
             (false, false, 120, 401),
         ] {

@@ -99,7 +99,7 @@ async fn a_slow_database_ends_issuing_and_nothing_else_and_is_forgiven_at_once()
     let Some(fleet) = replicated(&settings).await? else { return Ok(()) };
     let token = fleet.token("batch", LEDGER).await?;
     let set = |line| {
-        fleet.issuers.iter().filter_map(|replica| replica.database.as_ref()).for_each(|gate| gate.set(line))
+        fleet.issuers.iter().filter_map(|replica| replica.database.as_ref()).for_each(|gate| gate.set(line));
     };
     set(Line::Late(Duration::from_secs(3)));
     for replica in 0..fleet.issuers.len() {

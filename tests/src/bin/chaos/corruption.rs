@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
-use e2e::{Reply, published, until};
+use e2e::{Reply, until};
 
 use crate::{Run, figure::Figure, rig::Rig};
 
@@ -10,7 +10,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let (mut random, mut wrong, mut panics, mut unusable) =
         (run.random(), Vec::new(), Vec::new(), Vec::new());
     let rounds = run.either(6, 200);
-    let columns = byte_columns(&rig).await?;
+    let columns = byte_columns(&rig)?;
     for round in 0..rounds {
         rig.prepared().await?;
         let keys = rig.fleet.home.keys().await?;
@@ -19,27 +19,22 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         let key = alive[random.usize(..alive.len())];
         let column = &columns[random.usize(..columns.len())];
         let row = Row { rig: &rig, kid: &key.kid, column };
-        let before = row.read().await?;
+        let before = row.read()?;
         if before.is_empty() {
             continue;
         }
-        row.write(&flipped(&before, &mut random)).await?;
+        row.write(&flipped(&before, &mut random))?;
         let what = format!("round {round}, {} {} {column}", key.state, key.alg);
         let replica = rig.fleet.home.listen(&[]).await?;
         let token = rig.fleet.token("batch", audience_of_other(&key.alg)).await;
         if let Err(error) = token {
             unusable.push(format!("{what}: the other algorithm: {error}"));
         }
-        for kid in published(&rig.fleet.http, replica.url()).await? {
-            if !keys.iter().any(|key| key.kid == kid) {
-                wrong.push(format!("{what}: {kid} was made"));
-            }
-        }
         if replica.log().contains("panicked") {
             panics.push(what.clone());
         }
         check_tokens(&rig, &what, &mut wrong).await?;
-        Row { rig: &rig, kid: &key.kid, column }.write(&before).await?;
+        Row { rig: &rig, kid: &key.kid, column }.write(&before)?;
         if let Some(gate) = rig.fleet.home.gate() {
             gate.dismiss(&e2e::gate::Address::http(replica.url())?);
         }
@@ -49,7 +44,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     rig.fleet.start_issuer().await?;
     Ok(vec![
         Figure::counted("rows damaged", rounds),
-        Figure::none_of("wrong signatures or keys made", wrong),
+        Figure::none_of("tokens that services rejected", wrong),
         Figure::none_of("panics", panics),
         Figure::none_of("other keys that could not be used", unusable),
         Figure::took("healthy with the rows restored", rig.healthy().await?, Duration::from_secs(5)),
@@ -83,27 +78,28 @@ struct Row<'r> {
 }
 
 impl Row<'_> {
-    async fn read(&self) -> anyhow::Result<Vec<u8>> {
+    fn read(&self) -> anyhow::Result<Vec<u8>> {
         let sql =
             format!("SELECT encode({}, 'hex') FROM signing_key WHERE kid = '{}'", self.column, self.kid);
-        let hex = self.rig.query(&sql).await?;
+        let hex = self.rig.query(&sql)?;
         Ok((0..hex.len() / 2)
             .filter_map(|at| u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok())
             .collect())
     }
 
-    async fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let hex: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex.concat();
         let Self { rig, kid, column } = self;
         let sql = format!("UPDATE signing_key SET {column} = decode('{hex}', 'hex') WHERE kid = '{kid}'");
         // The issuer's own triggers stand against changes by hand: whoever damages a disk does not ask them.
-        rig.query(&format!("SET session_replication_role = replica; {sql}")).await.map(drop)
+        rig.query(&format!("SET session_replication_role = replica; {sql}")).map(drop)
     }
 }
 
-async fn byte_columns(rig: &Rig) -> anyhow::Result<Vec<String>> {
+fn byte_columns(rig: &Rig) -> anyhow::Result<Vec<String>> {
     let sql = "SELECT column_name FROM information_schema.columns WHERE table_name = 'signing_key' AND data_type = 'bytea'";
-    let found: BTreeSet<String> = rig.query(sql).await?.lines().map(str::to_owned).collect();
+    let found: BTreeSet<String> = rig.query(sql)?.lines().map(str::to_owned).collect();
     anyhow::ensure!(!found.is_empty(), "the table of keys has no columns of bytes");
     Ok(found.into_iter().collect())
 }

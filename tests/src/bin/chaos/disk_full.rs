@@ -41,9 +41,10 @@ pub(crate) async fn play(_run: Run) -> anyhow::Result<Vec<Figure>> {
     volume.fill()?;
     for number in 0..40 {
         let team = format!("team-{number}");
-        match add_team(&home, &team).await? {
-            true => acknowledged.push(team),
-            false => refused += 1,
+        if add_team(&home, &team).await? {
+            acknowledged.push(team);
+        } else {
+            refused += 1;
         }
         let reply = token().await?;
         if reply.status != 200 && reply.status != 503 {
@@ -101,7 +102,8 @@ async fn add_team(home: &IssuerHome, team: &str) -> anyhow::Result<bool> {
 
 async fn fleet_file(home: &IssuerHome, teams: &[String]) -> anyhow::Result<String> {
     let path = home.path().join("acknowledged.toml");
-    let teams: String = teams.iter().map(|team| format!("\n[[team]]\nname = \"{team}\"\n")).collect();
+    let teams =
+        teams.iter().map(|team| format!("\n[[team]]\nname = \"{team}\"\n")).collect::<Vec<_>>().concat();
     tokio::fs::write(&path, format!("{FLEET}{teams}\n[[team]]\nname = \"after\"\n")).await?;
     Ok(path.to_string_lossy().into_owned())
 }

@@ -40,13 +40,6 @@ impl Figure {
         figure
     }
 
-    pub(crate) fn exactly(what: impl Into<String>, found: usize, wanted: usize) -> Vec<Self> {
-        let what = what.into();
-        let most = Self::new(what.clone(), count(found), Limit::AtMost(count(wanted)), Unit::Count);
-        let least = Self::new(what, count(found), Limit::AtLeast(count(wanted)), Unit::Count);
-        if found > wanted { vec![most] } else { vec![least] }
-    }
-
     pub(crate) fn at_least(what: impl Into<String>, found: usize, least: usize) -> Self {
         Self::new(what, count(found), Limit::AtLeast(count(least)), Unit::Count)
     }
@@ -103,6 +96,7 @@ impl Figure {
     fn told(&self, value: f64) -> String {
         match self.unit {
             Unit::Count => format!("{value:.0}"),
+            Unit::Seconds if value < 1.0 => format!("{:.0} ms", 1e3 * value),
             Unit::Seconds => format!("{value:.1} s"),
             Unit::Percent => format!("{value:.2} %"),
             Unit::Times => format!("{value:.2}x"),

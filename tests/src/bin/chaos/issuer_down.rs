@@ -10,7 +10,7 @@ use crate::{
     rig::{PATIENCE, Rig},
 };
 
-const M: Duration = Duration::from_secs(60);
+const M: Duration = Duration::from_mins(1);
 const SETTINGS: &[(&str, &str)] =
     &[("TOKEN_LIFETIME", "10m"), ("ROTATION_TAIL", "11m"), ("VERIFIERS_STALENESS", "60s")];
 

@@ -3,12 +3,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use tokio::task::JoinSet;
 
-use crate::{
-    Run,
-    admin::Admin,
-    figure::Figure,
-    rig::{PATIENCE, Rig},
-};
+use crate::{Run, admin::Admin, figure::Figure, rig::Rig};
 
 const OPERATORS: usize = 200;
 
@@ -22,14 +17,12 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         rig.prepared().await?;
         let before = rig.fleet.home.keys().await?;
         // Each of them has seen the same state, in which the rotation is possible.
-        let revision =
-            e2e::until("a rotation is possible", PATIENCE, || async { admin.rotatable("ES256").await.ok() })
-                .await?;
+        let seen = admin.rotatable("ES256").await?;
         let mut asking = JoinSet::new();
         for number in 0..OPERATORS {
             let admin = admin.clone();
-            let revision = revision.clone();
-            asking.spawn(async move { admin.rotate(number, "ES256", &revision).await });
+            let seen = seen.clone();
+            asking.spawn(async move { admin.rotate(number, "ES256", &seen).await });
         }
         let (mut done, mut refused) = (0, 0);
         while let Some(answer) = asking.join_next().await {

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::Context;
-use e2e::{gate::Line, until};
+use e2e::{account::moment, gate::Line, until};
 use tokio::time::sleep;
 
 use crate::{
@@ -46,11 +46,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let over = || async {
         let lingering = loading.account().lingering(&kid);
         let last = cut_off.iter().filter_map(|number| lingering.get(number)).max()?;
-        let since = loading
-            .account()
-            .revoked
-            .get(kid.as_str())
-            .map(|at| e2e::account::moment().saturating_sub(*at))?;
+        let since = loading.account().revoked.get(kid.as_str()).map(|at| moment().saturating_sub(*at))?;
         (since > *last + Duration::from_secs(5)).then_some(())
     };
     until("those that are cut off have given up", M + PATIENCE, over).await?;
@@ -95,16 +91,17 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
 /// Writes the kid into the deny file of a service that is cut off, and answers how long it still accepted it.
 async fn deny(rig: &Rig, number: usize, kid: &str, loading: &e2e::Loading) -> anyhow::Result<Duration> {
     let file = rig.fleet.home.path().join(format!("service-{number}")).join("deny");
+    let account = loading.account();
+    let still =
+        account.revoked.get(kid).zip(account.lingering(kid).remove(&number)).map(|(at, last)| *at + last);
+    let still = still.is_some_and(|last| moment().saturating_sub(last) < Duration::from_secs(3));
+    anyhow::ensure!(still, "the key was not accepted any more before it was denied");
     tokio::fs::write(&file, format!("{kid}\n")).await?;
-    let written = e2e::account::moment();
+    let written = moment();
     let quiet = || async {
-        let last = loading
-            .account()
-            .answers
-            .iter()
-            .rfind(|answer| answer.service == number && answer.status == 200)
-            .map(|answer| answer.answered)?;
-        let now = e2e::account::moment();
+        let lingering = loading.account().lingering(kid).get(&number).copied()?;
+        let last = loading.account().revoked.get(kid).map(|revoked| *revoked + lingering)?;
+        let now = moment();
         (now.saturating_sub(last.max(written)) > Duration::from_secs(2)).then(|| last.saturating_sub(written))
     };
     until("the deny file is obeyed", PATIENCE, quiet).await

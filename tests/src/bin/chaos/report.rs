@@ -1,4 +1,4 @@
-use std::{fmt::Write, fs};
+use std::{fmt::Write, fs, path::Path};
 
 use anyhow::bail;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
@@ -66,8 +66,9 @@ impl Report {
 fn plots(run: &Run) -> anyhow::Result<String> {
     let mut names: Vec<_> = fs::read_dir(&run.out)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".svg"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "svg"))
         .collect();
     names.sort();
-    Ok(names.iter().map(|name| format!("![{name}]({name})\n")).collect())
+    let links: Vec<_> = names.iter().map(|name| format!("![{name}]({name})")).collect();
+    Ok(links.join("\n"))
 }

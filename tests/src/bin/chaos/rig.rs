@@ -169,7 +169,7 @@ impl Rig {
 
 impl Rig {
     /// What the database answers, without decoration.
-    pub(crate) async fn query(&self, sql: &str) -> anyhow::Result<String> {
+    pub(crate) fn query(&self, sql: &str) -> anyhow::Result<String> {
         let Database::Replicated(url) = self.fleet.database() else { anyhow::bail!("a rig is replicated") };
         Ok(self.server.query(url, sql)?)
     }

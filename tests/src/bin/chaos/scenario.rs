@@ -93,15 +93,12 @@ pub(crate) fn choose(names: &[String]) -> anyhow::Result<Vec<&'static str>> {
     if names.is_empty() {
         return Ok(all().collect());
     }
-    names
-        .iter()
-        .map(|name| match all().find(|known| known.eq_ignore_ascii_case(name)) {
-            Some(known) => Ok(known),
-            None => {
-                let list: Vec<_> =
-                    SCENARIOS.iter().map(|known| format!("{}: {}", known.name, known.what)).collect();
-                bail!("there is no scenario {name}; there are\n{}", list.join("\n"))
-            }
-        })
-        .collect()
+    let chosen = names.iter().map(|name| {
+        let Some(known) = all().find(|known| known.eq_ignore_ascii_case(name)) else {
+            let known = SCENARIOS.iter().map(|known| format!("{}: {}", known.name, known.what));
+            bail!("there is no scenario {name}; there are\n{}", known.collect::<Vec<_>>().join("\n"));
+        };
+        Ok(known)
+    });
+    chosen.collect()
 }
