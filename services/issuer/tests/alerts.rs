@@ -1,5 +1,6 @@
 //! The alert rules that are shipped: that they are rules, that each fires when it should and only then, and that they,
 //! the metrics and the documents speak of the same things.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
     collections::BTreeSet,
