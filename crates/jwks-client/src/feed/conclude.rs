@@ -81,7 +81,7 @@ impl Shared {
         let (outcome, error, end) = match taken {
             Ok((outcome, says)) => match judge_latest(&mut state, self.clock.now(), now, says) {
                 Ok(end) => (outcome, None, end),
-                Err(error) => ("expired", Some(error), PollEnd::NoNews { fresh: says.fresh }),
+                Err(error) => (error.name(), Some(error), PollEnd::NoNews { fresh: says.fresh }),
             },
             Err(Fault::Fetch(Failed { error, retry_after })) => {
                 (error.name(), Some(FeedError::Fetch(error)), PollEnd::Failed { retry_after })

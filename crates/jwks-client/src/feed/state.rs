@@ -27,6 +27,19 @@ pub enum FeedError {
     FromFuture,
 }
 
+impl FeedError {
+    /// A name from a closed set, for metrics.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::NoFeed => "no_feed",
+            Self::Fetch(error) => error.name(),
+            Self::Refused(_) => "refused",
+            Self::Expired => "expired",
+            Self::FromFuture => "from_future",
+        }
+    }
+}
+
 /// What is known of the feed, as far as decisions need it.
 #[derive(Debug)]
 pub(crate) struct FeedState {
