@@ -16,6 +16,7 @@ mod statement;
 pub use age::{SignedFor, StatementAges};
 pub use life::TokenFacts;
 pub use list::{News, RevocationList};
+#[cfg(feature = "simulation")]
 pub use outcome::{Consequence, PollEnd, PollTimes, poll_ended};
 #[cfg(feature = "simulation")]
 pub use policy::MAX_POLL;

@@ -205,7 +205,7 @@ impl TestIssuer {
     /// Revokes the tokens of a client that were issued until now.
     pub fn revoke_client(&self, client_id: &str) {
         self.revoke_anew(|content, now| {
-            content.client.push((Mark::of(Marked::Client, client_id), now + SECOND))
+            content.client.push((Mark::of(Marked::Client, client_id), now + SECOND));
         });
     }
 
