@@ -49,8 +49,9 @@
 //! Revocations accumulate: no later statement, and no old copy, lifts one. The feed is no condition for accepting: how
 //! long a verifier may go without news is bounded by [`Timing::staleness`] of the key set.
 //!
-//! The feed also names the entity tag of the key set. So one poll, most of the time a 304, confirms both, and a new set
-//! is fetched within a second of the news; the set itself is asked for once an hour.
+//! The feed also names the entity tag of the key set. So one poll, most of the time a 304, confirms both, as of when the
+//! statement was signed, and a new set is fetched within a second of the news; the set itself is asked for once an hour. A
+//! statement that is older than the issuer sends any confirms nothing for long: after 6 to 7 min the set itself is asked for.
 //!
 //! With each poll the client says for which services it is [used](JwksClient::verifies_for), and what it holds. An issuer
 //! without a feed is told nothing.
@@ -138,7 +139,7 @@
 //! | `jwks_stale_served_total` | counter | |
 //! | `jwks_unknown_kid_total` | counter | `action`: `malformed`, `denied`, `joined`, `fetched`, `throttled` |
 //! | `jwks_clock_set_back_total` | counter | |
-//! | `revocations_polls_total` | counter | `outcome`: `taken`, `not_modified`, `expired`, `refused`, or the kind of [`FetchError`] |
+//! | `revocations_polls_total` | counter | `outcome`: `taken`, `not_modified`, `expired`, `from_future`, `refused`, or the kind of [`FetchError`] |
 //! | `revocations_refused_total` | counter | `reason`: the kind of [`StatementFault`] |
 //! | `revocations_age_seconds` | gauge | since a statement was last news, in this process |
 //! | `revocations_seq`, `revocations_entries` | gauges | |
@@ -195,8 +196,8 @@ mod wall;
 #[doc(hidden)]
 pub mod simulation {
     pub use crate::feed::{
-        FeedPolicy, MAX_POLL, MIN_POLL, MIN_POLL_ON_LOOPBACK, News, Reader, RevocationList, Signer,
-        StatementFault,
+        Consequence, FeedPolicy, MAX_POLL, MIN_POLL, MIN_POLL_ON_LOOPBACK, News, PollEnd, PollTimes, Reader,
+        RevocationList, SignedFor, Signer, StatementAges, StatementFault, poll_ended,
     };
     pub use crate::http_cache::Horizons;
     pub use crate::policy::{Asked, Cause, Policy, Turn, Want};
