@@ -10,15 +10,13 @@ use crate::{
     contact::number,
     database::{KeyNo, Version},
     replica::Replica,
-    time::{DAY, MINUTE, Millis, SECOND, date_off, millis},
+    time::{DAY, Millis, SECOND, date_off, millis},
     verifier::Class,
     world::World,
 };
 
 /// What a verifier that is reached may need beyond its poll: a lost draw of the jitter, an answer that takes its time.
 const SLACK: Millis = 10 * SECOND;
-/// The longest pause after a failure.
-const BACK_OFF: Millis = MINUTE;
 /// The longest time for which a replica may sign with a key that it does not know to be retired.
 const LONGEST_LEASE: Millis = 2 * MINUTE;
 /// The largest difference of clocks that is allowed for.
@@ -228,9 +226,7 @@ impl World {
         let lease = millis(self.scenario.policy.lifetimes().lease);
         let stale =
             self.last_replica_cut.filter(|at| at + lease + 2 * SECOND >= revoked).map_or(0, |_| lease);
-        let disturbed = one.disturbed_at.filter(|at| at + BACK_OFF >= revoked);
         let exposure = until.saturating_sub(revoked);
-        self.figures.note_exposure(one.class, disturbed.is_some(), exposure);
         // Who has a clock that is wrong takes statements for old ones, or from the future, and has the key set.
         let is_off = one.clock.unsigned_abs() > millis(self.scenario.policy.lifetimes().skew) / 2;
         let bound = match one.class {
@@ -238,7 +234,9 @@ impl World {
             Class::Feed | Class::KeySet => millis(self.scenario.policy.lifetimes().freshness),
             _ => return,
         };
-        let due = disturbed.map_or(revoked, |at| revoked.max(at + BACK_OFF)) + bound + stale + SLACK;
+        let bound = bound + stale + SLACK;
+        let due = one.disturbances.due(revoked, bound);
+        self.figures.note_exposure(one.class, due > revoked + bound, exposure);
         let latest = revoked + millis(self.scenario.staleness) + lease + SLACK;
         if until > due.min(latest) {
             let class = one.class.name();
@@ -327,7 +325,7 @@ impl World {
                 self.database.versions[held].key(key.number).is_none() && key.number > one.knows_up_to;
             if is_new {
                 let published = self.database.keys[key.number].published_at;
-                let disturbed = one.disturbed_at.is_some_and(|at| at + BACK_OFF >= published);
+                let disturbed = one.disturbances.due(published, 0) > published;
                 self.figures.note_learned(one.class, disturbed, self.now - published);
             }
         }

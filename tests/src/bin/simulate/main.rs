@@ -10,6 +10,7 @@ mod breakage;
 mod chance;
 mod contact;
 mod database;
+mod disturbance;
 mod faults;
 mod figures;
 mod judge;

@@ -10,6 +10,7 @@ use claviger_jwks_client::{
 use crate::{
     chance::Chance,
     database::{KeyNo, Version},
+    disturbance::Disturbances,
     scenario::Scenario,
     time::{HOUR, Millis, SECOND, millis, monotonic},
 };
@@ -78,8 +79,8 @@ pub(crate) struct Verifier {
     pub(crate) is_cut: bool,
     /// Its last contact failed, or was lost.
     pub(crate) is_disturbed: bool,
-    /// When it last was cut off or lost a message.
-    pub(crate) disturbed_at: Option<Millis>,
+    /// When it was cut off or lost messages.
+    pub(crate) disturbances: Disturbances,
     /// Somebody drains its bucket for unknown kids until then.
     pub(crate) flooded_until: Millis,
     /// When its next attempt is; the event of any other time is void.
@@ -144,7 +145,7 @@ impl Verifier {
             client: Client::started(class, scenario),
             is_cut: false,
             is_disturbed: false,
-            disturbed_at: None,
+            disturbances: Disturbances::default(),
             flooded_until: 0,
             next_poll: NEVER,
             is_quiet: false,
@@ -192,7 +193,8 @@ impl Verifier {
 
     /// An attempt came to nothing.
     pub(crate) fn failed(&mut self, errand: Errand, now: Millis, chance: &mut Chance) {
-        (self.is_disturbed, self.disturbed_at) = (true, Some(now));
+        self.is_disturbed = true;
+        self.disturbances.note(now);
         match (&mut self.client, errand) {
             (Client::Ours { feed: Some(feed), .. }, Errand::Feed) => {
                 feed.policy.failed(monotonic(now), None, chance.unit());
