@@ -5,6 +5,7 @@
 mod conclude;
 mod life;
 mod list;
+mod outcome;
 mod policy;
 mod poll;
 mod state;
@@ -12,6 +13,7 @@ mod statement;
 
 pub use life::TokenFacts;
 pub use list::{News, RevocationList};
+pub use outcome::{Consequence, PollEnd, PollTimes, poll_ended};
 #[cfg(feature = "simulation")]
 pub use policy::MAX_POLL;
 pub use policy::{FeedPolicy, MIN_POLL, MIN_POLL_ON_LOOPBACK};

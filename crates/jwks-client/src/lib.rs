@@ -195,8 +195,8 @@ mod wall;
 #[doc(hidden)]
 pub mod simulation {
     pub use crate::feed::{
-        FeedPolicy, MAX_POLL, MIN_POLL, MIN_POLL_ON_LOOPBACK, News, Reader, RevocationList, Signer,
-        StatementFault,
+        Consequence, FeedPolicy, MAX_POLL, MIN_POLL, MIN_POLL_ON_LOOPBACK, News, PollEnd, PollTimes, Reader,
+        RevocationList, Signer, StatementFault, poll_ended,
     };
     pub use crate::http_cache::Horizons;
     pub use crate::policy::{Asked, Cause, Policy, Turn, Want};

@@ -3,7 +3,7 @@ use std::time::Duration;
 use claviger_jose::NumericDate;
 use claviger_oauth::AccessTokenClaims;
 
-use crate::{TokenFault, dialect::HOUSE, profile::Profile};
+use crate::{TokenFault, dialect::HOUSE, profile::Profile, verifier};
 
 const NAME: &str = "https://fleet.test";
 const GOOD: &str = r#"{
@@ -44,4 +44,11 @@ impl Acceptance {
         (self.claims.iat, self.claims.exp) = (iat, exp);
         self.profile.check(&self.claims, now)
     }
+}
+
+/// Whether a key had not ceased to sign when a token of it was issued, as far as clocks may be apart: a key without an end
+/// signs on. The rule of the verifier.
+#[must_use]
+pub fn is_signed_in_time(sign_until: Option<NumericDate>, iat: NumericDate, leeway: Duration) -> bool {
+    verifier::is_signed_in_time(sign_until, iat, leeway)
 }

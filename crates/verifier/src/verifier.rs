@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use claviger_jose::{Clock, UnverifiedJws, VerifyingKey};
+use claviger_jose::{Clock, NumericDate, UnverifiedJws, VerifyingKey};
 use claviger_jwks_client::{JwksClient, TokenFacts};
 use claviger_oauth::TokenScheme;
 use http::request::Parts;
@@ -192,7 +192,7 @@ impl Verifier {
         keys: &JwksClient,
     ) -> Result<(), TokenFault> {
         let iat = principal.iat();
-        if key.sign_until().is_some_and(|until| iat > until + self.0.leeway) {
+        if !is_signed_in_time(key.sign_until(), iat, self.0.leeway) {
             return Err(TokenFault::SignedTooLate);
         }
         let facts = TokenFacts {
@@ -236,6 +236,11 @@ impl Verifier {
             }
         }
     }
+}
+
+/// What claims to be younger than the end of its key was not signed by the issuer; clocks may be apart.
+pub(crate) fn is_signed_in_time(sign_until: Option<NumericDate>, iat: NumericDate, leeway: Duration) -> bool {
+    sign_until.is_none_or(|until| iat <= until + leeway)
 }
 
 /// The principals that a request was found to come from, each with the verifier that has found it. Private, so that

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use claviger_jose::{Kid, Revocations};
+use claviger_jose::{Kid, NumericDate, Revocations};
 use reqwest::header::HeaderValue;
 use tokio::time::timeout;
 use url::Url;
@@ -13,11 +13,13 @@ use url::Url;
 use super::{
     FeedError, News, Reader, RevocationList, Signer, StatementFault,
     list::has_expired,
+    outcome::{Consequence, PollEnd, PollTimes, poll_ended},
     poll::{Fault, POLL, Polled},
     state::Latest,
 };
 use crate::{
     FetchError, KeysEvent,
+    fetch::Failed,
     http_cache::Horizons,
     shared::{Shared, State},
 };
@@ -66,7 +68,7 @@ impl Shared {
 
     /// Takes in how a poll ended, as one change under one lock. Answers whether its statement was taken.
     pub(super) fn conclude_poll(&self, began: Duration, result: Result<Polled, Fault>) -> bool {
-        let (now, jitter) = (self.clock.monotonic(), fastrand::f64());
+        let now = self.clock.monotonic();
         let mut state = self.state();
         state.feed.under_way = false;
         let taken = match result {
@@ -77,30 +79,44 @@ impl Shared {
             Ok(Polled::Unchanged { says }) => Ok(("not_modified", says)),
             Err(fault) => Err(fault),
         };
-        let (outcome, error) = match taken {
-            Ok((outcome, says)) => {
-                state.feed.policy.succeeded(began, now, says.fresh, jitter);
-                if self.apply_latest(&mut state, began, says) {
-                    (outcome, None)
-                } else {
-                    ("expired", Some(FeedError::Expired))
-                }
-            }
-            Err(Fault::Fetch(failed)) => {
-                state.feed.policy.failed(now, failed.retry_after, jitter);
-                (failed.error.name(), Some(FeedError::Fetch(failed.error)))
+        let (outcome, error, end) = match taken {
+            Ok((outcome, says)) => match judge_latest(&state, self.clock.now(), says) {
+                Ok(end) => (outcome, None, end),
+                Err(error) => ("expired", Some(error), PollEnd::NoNews { fresh: says.fresh }),
+            },
+            Err(Fault::Fetch(Failed { error, retry_after })) => {
+                (error.name(), Some(FeedError::Fetch(error)), PollEnd::Failed { retry_after })
             }
             Err(Fault::Statement(fault)) => {
-                state.feed.policy.failed(now, None, jitter);
                 self.metrics.statement_refused(fault.name());
-                ("refused", Some(FeedError::Refused(fault)))
+                ("refused", Some(FeedError::Refused(fault)), PollEnd::Refused(fault))
             }
         };
+        self.follow(&mut state, end, PollTimes { began, now });
         self.note_end(&mut state, error);
         self.polled.send_modify(|count| *count += 1);
         drop(state);
         self.metrics.polled(outcome);
         !matches!(error, Some(FeedError::Fetch(_) | FeedError::Refused(_)))
+    }
+
+    /// Tells the policies, and does what follows.
+    fn follow(&self, state: &mut State, end: PollEnd, times: PollTimes) {
+        if let PollEnd::News { .. } = end {
+            state.feed.fresh_at = Some(times.began);
+        }
+        let jitters = [fastrand::f64(), fastrand::f64()];
+        match poll_ended(end, times, jitters, &mut state.feed.policy, &mut state.policy) {
+            Consequence::Nothing => {}
+            Consequence::Confirmed { is_back } => {
+                if is_back {
+                    tracing::info!(issuer = %self.issuer, "the issuer is reached again");
+                    self.tell(KeysEvent::Recovered);
+                }
+                self.confirm(state, times.now);
+            }
+            Consequence::SetWanted => self.wanted.notify_one(),
+        }
     }
 
     /// What is refused changes nothing. What is taken holds at once, for whoever looks from now on.
@@ -147,33 +163,6 @@ impl Shared {
         self.save(state, false);
     }
 
-    /// The last statement that was taken is the issuer's latest. If it is still news it says whether the held set is, too.
-    fn apply_latest(&self, state: &mut State, began: Duration, says: Horizons) -> bool {
-        let Some(latest) = state.feed.latest.clone() else {
-            return false; // "not modified" is only taken for a statement that was
-        };
-        if has_expired(latest.exp, self.clock.now()) {
-            return false;
-        }
-        state.feed.fresh_at = Some(began);
-        let (now, jitter) = (self.clock.monotonic(), fastrand::f64());
-        match &state.tag {
-            Some(tag) if *tag == latest.jwks => {
-                if state.policy.vouched(began, says.age, jitter) {
-                    tracing::info!(issuer = %self.issuer, "the issuer is reached again");
-                    self.tell(KeysEvent::Recovered);
-                }
-                self.confirm(state, now);
-            }
-            Some(_) => {
-                state.policy.outdated(now, jitter);
-                self.wanted.notify_one();
-            }
-            None => {}
-        }
-        true
-    }
-
     /// The same fault again is no news.
     fn note_end(&self, state: &mut State, error: Option<FeedError>) {
         let before = std::mem::replace(&mut state.feed.last_error, error);
@@ -210,4 +199,15 @@ impl Shared {
         in_time.map_err(|_| FetchError::Timeout)?.map_err(|_| FetchError::Interrupted)?;
         Ok(joined)
     }
+}
+
+/// The last statement that was taken is the issuer's latest. If it is still news it says whether the held set is, too.
+fn judge_latest(state: &State, now: NumericDate, says: Horizons) -> Result<PollEnd, FeedError> {
+    // "Not modified" is only taken for a statement that was.
+    let latest = state.feed.latest.as_ref().ok_or(FeedError::Expired)?;
+    if has_expired(latest.exp, now) {
+        return Err(FeedError::Expired);
+    }
+    let is_held = state.tag.as_ref().map(|tag| *tag == latest.jwks);
+    Ok(PollEnd::News { fresh: says.fresh, age: says.age, is_held })
 }
