@@ -54,7 +54,11 @@ mod tests {
         assert_eq!(due(&[500_000]), 1_020_000, "long before");
         assert_eq!(due(&[1_020_001]), 1_020_000, "later");
         assert_eq!(due(&[1_010_000]), 1_090_000);
-        assert_eq!(due(&[1_010_000, 1_060_000, 1_200_000]), 1_140_000, "the last is another one, and too late");
+        assert_eq!(
+            due(&[1_010_000, 1_060_000, 1_200_000]),
+            1_140_000,
+            "the last is another one, and too late"
+        );
         assert_eq!(due(&[950_000]), 1_030_000, "its pause may last until then");
     }
 }

@@ -15,6 +15,7 @@ mod faults;
 mod figures;
 mod judge;
 mod load;
+mod meddling;
 mod model;
 mod operators;
 mod plot;
@@ -22,9 +23,11 @@ mod replica;
 mod report;
 mod run;
 mod scenario;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod time;
+mod tokens;
 mod verifier;
 mod world;
 

@@ -24,12 +24,23 @@ pub(crate) struct Replica {
     pub(crate) clock: i64,
     /// What it publishes and signs with.
     pub(crate) view: Version,
+    /// Since when.
+    pub(crate) view_since: Millis,
 }
 
 impl Replica {
     pub(crate) fn new(phase: Millis, lease: Duration) -> Self {
         let period = SECOND.min(millis(lease) / 4).max(1);
-        Self { phase: phase % period, period, is_cut: false, looked: 0, back_at: 0, clock: 0, view: 0 }
+        Self {
+            phase: phase % period,
+            period,
+            is_cut: false,
+            looked: 0,
+            back_at: 0,
+            clock: 0,
+            view: 0,
+            view_since: 0,
+        }
     }
 
     /// Its last look that was answered.

@@ -2,21 +2,28 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use claviger_jose::{NumericDate, Revocations};
 use claviger_jwks_client::{
     KeyError, Timing,
-    simulation::{FeedPolicy, Horizons, MIN_POLL, Policy, RevocationList, Turn, Want},
+    simulation::{
+        FeedPolicy, Horizons, MIN_POLL, Policy, PollEnd, PollTimes, RevocationList, Turn, Want, poll_ended,
+    },
 };
 
 use crate::{
     chance::Chance,
     database::{KeyNo, Version},
     disturbance::Disturbances,
+    meddling::Freeze,
     scenario::Scenario,
-    time::{HOUR, Millis, SECOND, millis, monotonic},
+    statement::Statement,
+    time::{HOUR, Millis, SECOND, date_off, millis, monotonic},
 };
 
 /// The least freshness that a client of an issuer on https takes.
 const MIN_FRESHNESS: Duration = Duration::from_mins(1);
+/// For how long a statement that has expired is still taken for news: clocks may be apart.
+const STATEMENT_SKEW: Duration = Duration::from_mins(1);
 /// An attempt that nobody will make.
 pub(crate) const NEVER: Millis = Millis::MAX;
 
@@ -81,6 +88,10 @@ pub(crate) struct Verifier {
     pub(crate) is_disturbed: bool,
     /// When it was cut off or lost messages.
     pub(crate) disturbances: Disturbances,
+    /// Its last polls through a cache that was stuck.
+    pub(crate) frozen: Option<Freeze>,
+    /// The thief of this key has told it something, and the issuer nothing since.
+    pub(crate) robbed_by: Option<KeyNo>,
     /// Somebody drains its bucket for unknown kids until then.
     pub(crate) flooded_until: Millis,
     /// When its next attempt is; the event of any other time is void.
@@ -111,6 +122,30 @@ pub(crate) enum Client {
 pub(crate) struct Feed {
     pub(crate) policy: FeedPolicy,
     pub(crate) list: RevocationList,
+    /// The statement that was taken last.
+    pub(crate) latest: Option<Latest>,
+}
+
+/// What the client keeps of a statement.
+#[derive(Debug, Clone)]
+pub(crate) struct Latest {
+    pub(crate) statement: Statement,
+    exp: NumericDate,
+    set: Version,
+}
+
+impl Latest {
+    pub(crate) fn of(statement: Statement, said: &Revocations, set: Version) -> Self {
+        Self { statement, exp: said.exp, set }
+    }
+
+    /// What it says at this time to a verifier that holds this set.
+    pub(crate) fn end(&self, held: Option<Version>, here: NumericDate, fresh: Option<Duration>) -> PollEnd {
+        if here >= self.exp + STATEMENT_SKEW {
+            return PollEnd::NoNews { fresh };
+        }
+        PollEnd::News { fresh, age: Duration::ZERO, is_held: held.map(|held| held == self.set) }
+    }
 }
 
 /// An exchange with the issuer.
@@ -146,6 +181,8 @@ impl Verifier {
             is_cut: false,
             is_disturbed: false,
             disturbances: Disturbances::default(),
+            frozen: None,
+            robbed_by: None,
             flooded_until: 0,
             next_poll: NEVER,
             is_quiet: false,
@@ -175,6 +212,7 @@ impl Verifier {
         } else {
             self.held = None;
         }
+        self.disturbances.note(now);
         (self.client, self.in_flight, self.is_waited_for, self.is_quiet) = (started, None, false, false);
     }
 
@@ -277,13 +315,31 @@ impl Verifier {
         }
     }
 
+    pub(crate) fn latest(&self) -> Option<&Latest> {
+        match &self.client {
+            Client::Ours { feed: Some(feed), .. } => feed.latest.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The cache that it polls through is stuck.
+    pub(crate) fn freeze(&self, now: Millis) -> Option<Freeze> {
+        self.frozen.filter(|freeze| now < freeze.until)
+    }
+
     pub(crate) fn is_flooded(&self, now: Millis) -> bool {
         now < self.flooded_until
     }
 
     /// It has confirmed the same set over and over while nobody looked: now it is as after the last of these times,
     /// which is drawn from where such a row of polls may stand at any moment.
-    pub(crate) fn catch_up(&mut self, now: Millis, says: Horizons, poll: Duration, chance: &mut Chance) {
+    pub(crate) fn catch_up(
+        &mut self,
+        now: Millis,
+        (says, poll): (Horizons, Duration),
+        latest: &Latest,
+        chance: &mut Chance,
+    ) {
         if self.next_poll > now {
             return; // nothing has happened since
         }
@@ -297,8 +353,10 @@ impl Verifier {
                 policy.succeeded(monotonic(at), version.is_some(), says, jitter);
                 if let Some(feed) = feed {
                     let (at, jitter) = last_of_a_row(poll, now, chance);
-                    feed.policy.succeeded(monotonic(at), monotonic(at), Some(poll), jitter);
-                    policy.vouched(monotonic(at), Duration::ZERO, chance.unit());
+                    let end = latest.end(version, date_off(at, self.clock), Some(poll));
+                    let times = PollTimes { began: monotonic(at), now: monotonic(at) };
+                    poll_ended(end, times, [jitter, chance.unit()], &mut feed.policy, policy);
+                    feed.latest = Some(latest.clone());
                 }
             }
             Client::Foreign { fetched_at } if class == Class::HourCache => {
@@ -314,8 +372,11 @@ impl Client {
         if !class.is_ours() {
             return Self::Foreign { fetched_at: 0 };
         }
-        let feed =
-            || Feed { policy: FeedPolicy::new(scenario.poll, MIN_POLL), list: RevocationList::default() };
+        let feed = || Feed {
+            policy: FeedPolicy::new(scenario.poll, MIN_POLL),
+            list: RevocationList::default(),
+            latest: None,
+        };
         Self::Ours {
             policy: Box::new(Policy::new(timing(scenario), MIN_FRESHNESS)),
             feed: (class == Class::Feed).then(|| Box::new(feed())),
