@@ -5,6 +5,14 @@ use std::time::Duration;
 use claviger_jose::NumericDate;
 use claviger_verifier::simulation::{Acceptance, is_signed_in_time};
 
+/// No verifier allows for more between clocks.
+const MAX_LEEWAY: Duration = Duration::from_mins(1);
+
+/// What a verifier allows for in a fleet whose clocks are so far apart.
+pub(crate) fn leeway(skew: Duration) -> Duration {
+    skew.min(MAX_LEEWAY)
+}
+
 /// A token, as far as times go, and who judges it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Judged {

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use claviger_jwks_client::{KeyError, simulation::Want};
 
 use crate::{
-    acceptance::Judged,
+    acceptance::{Judged, leeway},
     agenda::Event,
     contact::number,
     database::{KeyNo, Version},
-    replica::Replica,
+    replica::{ROUND_TRIP, Replica},
     statement::SIGNED_AGAIN,
     time::{DAY, MINUTE, Millis, SECOND, date_off, millis},
     verifier::{Class, Verifier},
@@ -140,8 +140,9 @@ impl World {
         let here = date_off(self.now, one.clock);
         let sign_until = one.held.and_then(|held| database.versions[held].key(number)?.sign_until);
         let sign_until = sign_until.filter(|_| one.class.is_ours());
-        let mut judged =
-            |iat, exp| Judged { iat, exp, sign_until, here, skew: lifetimes.skew }.is_accepted(acceptance);
+        let mut judged = |iat, exp| {
+            Judged { iat, exp, sign_until, here, skew: leeway(lifetimes.skew) }.is_accepted(acceptance)
+        };
         for replica in &self.replicas {
             let apart = (replica.clock - one.clock).unsigned_abs();
             let signs = database.versions[replica.view].active.contains(&Some(number))
@@ -326,7 +327,7 @@ impl World {
             }
         }
         let is_able = |replica: &Replica| {
-            let looked = now.saturating_sub(replica.last_look(now)) <= SECOND;
+            let looked = now.saturating_sub(replica.last_look(now)) <= SECOND + ROUND_TRIP;
             replica.is_connected() && looked && !replica.clock_is_off(lifetimes.skew)
         };
         let able = self.replicas.iter().any(is_able);

@@ -7,6 +7,9 @@ use crate::{
     time::{Millis, SECOND, millis},
 };
 
+/// How long the database takes to answer: a view is confirmed as of the question.
+pub(crate) const ROUND_TRIP: Millis = 5;
+
 /// A replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -45,7 +48,7 @@ impl Replica {
 
     /// Its last look that was answered.
     pub(crate) fn last_look(&self, now: Millis) -> Millis {
-        let look = self.look_before(now);
+        let look = self.look_before(now.saturating_sub(ROUND_TRIP));
         if self.is_cut || look < self.back_at { self.looked } else { look }
     }
 
@@ -74,9 +77,7 @@ impl Replica {
     /// The lease, as the issuer judges it: its view is not older, and its clock not farther from the database's than
     /// the skew allowed and the second by which two clocks of whole seconds always may differ.
     pub(crate) fn may_sign(&self, now: Millis, lease: Duration, skew: Duration) -> bool {
-        now.saturating_sub(self.last_look(now)) <= millis(lease)
-            && !self.clock_is_off(skew)
-            && !lease.is_zero()
+        now.saturating_sub(self.last_look(now)) <= millis(lease) && !self.clock_is_off(skew)
     }
 
     pub(crate) fn clock_is_off(&self, skew: Duration) -> bool {

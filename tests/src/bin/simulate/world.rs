@@ -6,6 +6,7 @@ use claviger_keyring::{FleetView, Witness};
 use claviger_verifier::simulation::Acceptance;
 
 use crate::{
+    acceptance::leeway,
     agenda::{Agenda, Event},
     chance::Chance,
     database::{Database, KeyNo, Version},
@@ -67,7 +68,7 @@ impl World {
             is_out: false,
             is_window: false,
             last_replica_cut: None,
-            acceptance: Acceptance::new(lifetimes.skew),
+            acceptance: Acceptance::new(leeway(lifetimes.skew)),
             figures: Figures::default(),
             journal: Journal::default(),
             scenario,
