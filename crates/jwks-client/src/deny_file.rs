@@ -5,6 +5,7 @@ use std::path::Path;
 use claviger_jose::Kid;
 
 use crate::{
+    FetchError,
     refresh::{LOOK, guarded},
     shared::Shared,
     source::WatchedFile,
@@ -22,29 +23,51 @@ pub(crate) fn read_now(shared: &Shared, path: &Path) {
 }
 
 /// Looks at the file every second, until it is dropped. A panic ends one look.
-pub(crate) async fn watch(shared: &Shared, mut file: WatchedFile) {
-    // What was written while the client was made is read, too.
-    let mut is_new = true;
+pub(crate) async fn watch(shared: &Shared, file: WatchedFile) {
+    let mut file = DenyFile::new(file);
     loop {
-        let _ = guarded(look(shared, &mut file, is_new)).await;
-        is_new = false;
+        let _ = guarded(look(shared, &mut file)).await;
         tokio::time::sleep(LOOK).await;
     }
 }
 
-async fn look(shared: &Shared, file: &mut WatchedFile, is_new: bool) {
-    if !is_new && !file.has_changed().await {
-        return;
-    }
-    let path = file.path().to_owned();
-    match file.read().await {
-        Ok(content) => take(shared, &path, &content),
-        // That there is none was told at the start.
-        Err(_) if is_new => {}
-        Err(reason) => {
-            let (issuer, path) = (&shared.issuer, path.display());
+async fn look(shared: &Shared, file: &mut DenyFile) {
+    let was_unread = file.is_unread;
+    let (issuer, path) = (&shared.issuer, file.file.path().to_owned());
+    match file.look().await {
+        Some(Ok(content)) => take(shared, &path, &content),
+        // Told once; that there is none, at the start.
+        Some(Err(reason)) if !was_unread => {
+            let path = path.display();
             tracing::warn!(%issuer, %path, %reason, "the deny file has changed and cannot be read");
         }
+        _ => {}
+    }
+}
+
+/// The file, and whether it is as it was read.
+#[derive(Debug)]
+struct DenyFile {
+    file: WatchedFile,
+    is_unread: bool,
+}
+
+impl DenyFile {
+    /// What was written while the client was made is read, too.
+    fn new(file: WatchedFile) -> Self {
+        Self { file, is_unread: true }
+    }
+
+    /// Reads the file if it has changed. One that could not be read is tried at each look: what is in the way, as a mode,
+    /// may go without a change of time or length.
+    async fn look(&mut self) -> Option<Result<Vec<u8>, FetchError>> {
+        if !self.is_unread && !self.file.has_changed().await {
+            return None;
+        }
+        self.is_unread = true;
+        let content = self.file.read().await;
+        self.is_unread = content.is_err();
+        Some(content)
     }
 }
 
@@ -96,5 +119,28 @@ mod tests {
         assert_eq!(bad, [5, 6, 7, 8]);
         assert_eq!(parse(b"short\n\xff\xfe", true).0.len(), 1, "others name their keys as they like");
         assert_eq!(parse(b"", false), (Vec::new(), Vec::new()));
+    }
+
+    /// In the place of a directory, which cannot be read, comes a file of the same length and time: nothing that is looked
+    /// at has changed, as after a `chmod`.
+    // S-43
+    #[tokio::test]
+    async fn a_file_that_could_not_be_read_is_tried_again_until_it_can() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, next] = ["denied", "next"].map(|name| directory.path().join(name));
+        std::fs::create_dir(&path).unwrap();
+        let mut file = DenyFile::new(WatchedFile::new(path.clone()));
+        for _ in 0..2 {
+            assert!(file.look().await.unwrap().is_err());
+        }
+        let seen = std::fs::metadata(&path).unwrap();
+        let text = vec![b'\n'; usize::try_from(seen.len()).unwrap()];
+        std::fs::write(&next, &text).unwrap();
+        let written = std::fs::File::options().write(true).open(&next).unwrap();
+        written.set_modified(seen.modified().unwrap()).unwrap();
+        std::fs::rename(&path, directory.path().join("away")).unwrap();
+        std::fs::rename(&next, &path).unwrap();
+        assert_eq!(file.look().await, Some(Ok(text)));
+        assert_eq!(file.look().await, None, "it is as it was read");
     }
 }

@@ -2,15 +2,18 @@
 //!
 //! The rules and the times are pure: a simulation of a fleet runs the same code as a service does.
 
+mod age;
 mod conclude;
 mod life;
 mod list;
 mod outcome;
 mod policy;
 mod poll;
+mod read;
 mod state;
 mod statement;
 
+pub use age::{SignedFor, StatementAges};
 pub use life::TokenFacts;
 pub use list::{News, RevocationList};
 pub use outcome::{Consequence, PollEnd, PollTimes, poll_ended};

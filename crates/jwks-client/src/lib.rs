@@ -196,7 +196,7 @@ mod wall;
 pub mod simulation {
     pub use crate::feed::{
         Consequence, FeedPolicy, MAX_POLL, MIN_POLL, MIN_POLL_ON_LOOPBACK, News, PollEnd, PollTimes, Reader,
-        RevocationList, Signer, StatementFault, poll_ended,
+        RevocationList, SignedFor, Signer, StatementAges, StatementFault, poll_ended,
     };
     pub use crate::http_cache::Horizons;
     pub use crate::policy::{Asked, Cause, Policy, Turn, Want};

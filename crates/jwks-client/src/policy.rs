@@ -25,6 +25,11 @@ const WARM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(
 const ASKED_PAUSE: Duration = Duration::from_secs(1);
 /// Within which time the verifiers of a fleet fetch a set that they were told of.
 const OUTDATED_SPREAD: Duration = Duration::from_secs(1);
+/// When the issuer signs a statement of the feed anew at the latest: half its life.
+const RESIGNED: Duration = Duration::from_mins(5);
+/// By how much older at least, and at most by twice that, a statement is that the issuer has not sent: clocks are apart, and
+/// polls, too.
+const OLD_SPREAD: Duration = Duration::from_mins(1);
 /// An attempt at this time is one that nobody makes.
 const NEVER: Duration = Duration::MAX;
 
@@ -46,6 +51,8 @@ pub struct Policy {
     next_at: Duration,
     /// The next attempt is one that a request was granted.
     granted: bool,
+    /// Somebody waits for the next attempt, or a source has changed: nothing puts it off.
+    promised: bool,
     /// When somebody last asked for an attempt at once.
     asked_at: Option<Duration>,
     /// Attempts that failed in a row.
@@ -67,6 +74,8 @@ pub struct Policy {
 enum Contact {
     /// In this process, at `at`; what answered was a cache that had heard of the issuer that much before, or the issuer.
     Own { at: Duration, before: Duration },
+    /// The feed, asked at `at`, has named the set in a statement that was signed that much before.
+    Vouched { at: Duration, before: Duration },
     /// By an earlier process, that much before `at`. Nobody has confirmed the set since.
     Earlier { at: Duration, before: Duration },
     /// The set is the operator's word: it does not age.
@@ -86,6 +95,7 @@ impl Policy {
             under_way: None,
             next_at: Duration::ZERO,
             granted: false,
+            promised: false,
             asked_at: None,
             failures: 0,
             told_stale: false,
@@ -121,6 +131,7 @@ impl Policy {
     pub fn wake(&mut self, now: Duration) {
         if !self.is_fixed() {
             self.next_at = self.next_at.min(now.max(self.barred_until));
+            self.promised = true;
         }
     }
 
@@ -163,22 +174,30 @@ impl Policy {
         news
     }
 
-    /// The feed, asked at `began`, says that the held set is the issuer's, as an answer that was `before` old then: as
-    /// good as to have asked for the set itself. Answers whether this is the news that contact is back.
+    /// The feed, asked at `began`, says that the held set is the issuer's, in a statement that was signed `before` that: as
+    /// good as to have asked for the set itself then. Answers whether this is the news that contact is back.
     pub fn vouched(&mut self, began: Duration, before: Duration, jitter: f64) -> bool {
         let is_later = !self.is_fixed() && self.age(began).is_some_and(|age| before <= age);
         if !is_later {
             return false;
         }
-        self.contact = Some(Contact::Own { at: began, before });
+        self.contact = Some(Contact::Vouched { at: began, before });
         self.outdated = 0;
-        if self.failures == 0 && self.under_way.is_none() {
-            // Not for ever: where the set is, and what its answer says of itself, the feed does not tell.
-            let fetched_at = self.fetched_at.unwrap_or(began);
-            let latest = fetched_at + early(MAX_FRESHNESS, jitter);
-            self.next_at = (began + early(self.freshness, jitter)).min(latest);
+        if self.failures == 0 && self.under_way.is_none() && !self.promised && self.next_at > began {
+            self.next_at = self.fetch_after_word(began, before, jitter);
         }
         std::mem::take(&mut self.told_stale)
+    }
+
+    /// When the set is fetched although the feed vouches for it, unless it does so again.
+    fn fetch_after_word(&self, began: Duration, before: Duration, jitter: f64) -> Duration {
+        // Not for ever: where the set is, and what its answer says of itself, the feed does not tell.
+        let latest = self.fetched_at.unwrap_or(began) + early(MAX_FRESHNESS, jitter);
+        // In time, where the set may be used for no longer than it is fresh.
+        let left = self.staleness.max(self.freshness).saturating_sub(before).min(self.freshness);
+        // A statement that is older than any which the issuer sends comes from something on the way: ask for the set.
+        let word = (RESIGNED + OLD_SPREAD.mul_f64(1.0 + jitter)).saturating_sub(before);
+        (began + early(left, jitter).min(word)).min(latest)
     }
 
     /// The feed says that the issuer has another set than the held one: an attempt is due, within a second, so that not
@@ -224,6 +243,7 @@ impl Policy {
     pub fn usable_until(&self) -> Option<Duration> {
         self.contact.map(|contact| match contact {
             Contact::Own { at, before } => at + self.staleness.saturating_sub(before).max(self.freshness),
+            Contact::Vouched { at, before } => at + self.staleness.max(self.freshness).saturating_sub(before),
             Contact::Earlier { at, before } => at + self.staleness.saturating_sub(before),
             Contact::Fixed => NEVER,
         })
@@ -233,7 +253,7 @@ impl Policy {
     #[must_use]
     pub fn fresh_until(&self) -> Option<Duration> {
         self.contact.map(|contact| match contact {
-            Contact::Own { at, .. } => at + self.freshness,
+            Contact::Own { at, .. } | Contact::Vouched { at, .. } => at + self.freshness,
             Contact::Earlier { .. } => Duration::ZERO,
             Contact::Fixed => NEVER,
         })
@@ -243,7 +263,9 @@ impl Policy {
     #[must_use]
     pub fn age(&self, now: Duration) -> Option<Duration> {
         self.contact.map(|contact| match contact {
-            Contact::Own { at, before } | Contact::Earlier { at, before } => now.saturating_sub(at) + before,
+            Contact::Own { at, before }
+            | Contact::Vouched { at, before }
+            | Contact::Earlier { at, before } => now.saturating_sub(at) + before,
             Contact::Fixed => Duration::ZERO,
         })
     }

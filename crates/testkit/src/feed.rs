@@ -10,6 +10,9 @@ const LIFETIME: Duration = Duration::from_mins(10);
 /// A statement is signed again when it is this old.
 const RENEWAL: Duration = Duration::from_mins(5);
 
+/// Times are whole seconds.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// What is revoked, and how it is told.
 #[derive(Debug)]
 pub(crate) struct Feed {
@@ -188,24 +191,27 @@ impl TestIssuer {
         self.revoke_anew(|content, _| content.jti.push(Mark::of(Marked::Jti, jti)));
     }
 
-    /// Revokes the tokens of a session that were issued until now, by its `sid`.
+    /// Revokes the tokens of a session that were issued until now, this second included, by its `sid`. The feed tells the
+    /// next second, as the issuer does: what was issued before is dead.
     pub fn revoke_sid(&self, sid: &str) {
-        self.revoke_anew(|content, now| content.sid.push((Mark::of(Marked::Sid, sid), now)));
+        self.revoke_anew(|content, now| content.sid.push((Mark::of(Marked::Sid, sid), now + SECOND)));
     }
 
     /// Revokes the tokens of a subject that were issued until now.
     pub fn revoke_sub(&self, sub: &str) {
-        self.revoke_anew(|content, now| content.sub.push((Mark::of(Marked::Sub, sub), now)));
+        self.revoke_anew(|content, now| content.sub.push((Mark::of(Marked::Sub, sub), now + SECOND)));
     }
 
     /// Revokes the tokens of a client that were issued until now.
     pub fn revoke_client(&self, client_id: &str) {
-        self.revoke_anew(|content, now| content.client.push((Mark::of(Marked::Client, client_id), now)));
+        self.revoke_anew(|content, now| {
+            content.client.push((Mark::of(Marked::Client, client_id), now + SECOND))
+        });
     }
 
     /// Revokes all tokens that were issued until now.
     pub fn revoke_all(&self) {
-        self.revoke_anew(|content, now| content.all = Some(now));
+        self.revoke_anew(|content, now| content.all = Some(now + SECOND));
     }
 
     /// The number of the statement that the feed has now.

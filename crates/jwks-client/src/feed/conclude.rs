@@ -5,17 +5,16 @@ use std::{
     time::Duration,
 };
 
-use claviger_jose::{Kid, NumericDate, Revocations};
+use claviger_jose::NumericDate;
 use reqwest::header::HeaderValue;
 use tokio::time::timeout;
 use url::Url;
 
 use super::{
-    FeedError, News, Reader, RevocationList, Signer, StatementFault,
-    list::has_expired,
+    FeedError, News, RevocationList, StatementFault,
     outcome::{Consequence, PollEnd, PollTimes, poll_ended},
     poll::{Fault, POLL, Polled},
-    state::Latest,
+    read::Taken,
 };
 use crate::{
     FetchError, KeysEvent,
@@ -72,15 +71,15 @@ impl Shared {
         let mut state = self.state();
         state.feed.under_way = false;
         let taken = match result {
-            Ok(Polled::Statement { statement, signer, says }) => {
-                let taken = self.take_statement(&mut state, *statement, &signer);
+            Ok(Polled::Statement { taken, says }) => {
+                let taken = self.take_statement(&mut state, *taken);
                 taken.map(|outcome| (outcome, says)).map_err(Fault::Statement)
             }
             Ok(Polled::Unchanged { says }) => Ok(("not_modified", says)),
             Err(fault) => Err(fault),
         };
         let (outcome, error, end) = match taken {
-            Ok((outcome, says)) => match judge_latest(&state, self.clock.now(), says) {
+            Ok((outcome, says)) => match judge_latest(&mut state, self.clock.now(), now, says) {
                 Ok(end) => (outcome, None, end),
                 Err(error) => ("expired", Some(error), PollEnd::NoNews { fresh: says.fresh }),
             },
@@ -119,19 +118,16 @@ impl Shared {
         }
     }
 
-    /// What is refused changes nothing. What is taken holds at once, for whoever looks from now on.
-    fn take_statement(
-        &self,
-        state: &mut State,
-        statement: Revocations,
-        signer: &Signer,
-    ) -> Result<&'static str, StatementFault> {
-        let held = self.held.load_full();
-        let keys: Vec<Kid> = held.iter().flat_map(|held| held.keys.iter()).map(|key| *key.kid()).collect();
-        let reader = Reader { issuer: &self.issuer, keys: &keys, now: self.clock.now() };
+    /// What is taken holds at once, for whoever looks from now on.
+    fn take_statement(&self, state: &mut State, taken: Taken) -> Result<&'static str, StatementFault> {
+        let Taken { list, news, latest, signer } = taken;
+        // It may have died while the statement was read.
+        if state.is_dead(&signer) {
+            return Err(StatementFault::DeadSigner);
+        }
         let before = state.feed.list.sequence();
-        let news = Arc::make_mut(&mut state.feed.list).take(&statement, signer, &reader)?;
-        state.feed.latest = Some(Latest { exp: statement.exp, jwks: statement.jwks });
+        state.feed.list = Arc::new(list);
+        state.feed.latest = Some(latest);
         self.publish(state);
         if news.is_change() {
             self.revoke(state, news);
@@ -202,12 +198,15 @@ impl Shared {
 }
 
 /// The last statement that was taken is the issuer's latest. If it is still news it says whether the held set is, too.
-fn judge_latest(state: &State, now: NumericDate, says: Horizons) -> Result<PollEnd, FeedError> {
+fn judge_latest(
+    state: &mut State,
+    wall: NumericDate,
+    now: Duration,
+    says: Horizons,
+) -> Result<PollEnd, FeedError> {
     // "Not modified" is only taken for a statement that was.
     let latest = state.feed.latest.as_ref().ok_or(FeedError::Expired)?;
-    if has_expired(latest.exp, now) {
-        return Err(FeedError::Expired);
-    }
+    let age = state.feed.ages.age(latest.times, wall, now)?.max(says.age);
     let is_held = state.tag.as_ref().map(|tag| *tag == latest.jwks);
-    Ok(PollEnd::News { fresh: says.fresh, age: says.age, is_held })
+    Ok(PollEnd::News { fresh: says.fresh, age, is_held })
 }

@@ -21,7 +21,7 @@ pub struct TokenFacts<'t> {
     pub iat: NumericDate,
 }
 
-/// Things of one kind, and until when what was issued to them is dead.
+/// Things of one kind, and before when what was issued to them is dead.
 pub(super) type Ends = BTreeMap<Mark, NumericDate>;
 
 /// Whether tokens issued at that time are all over by now.
@@ -30,17 +30,17 @@ pub(super) fn is_over(issued: NumericDate, now: NumericDate) -> bool {
 }
 
 /// Adds what is new. Of two times the later one counts, whichever came first: no order of revocations revives a token.
-pub(super) fn raise(ends: &mut Ends, mark: Mark, until: NumericDate) -> bool {
-    let held = ends.get(&mark).is_none_or(|held| *held < until);
+pub(super) fn raise(ends: &mut Ends, mark: Mark, before: NumericDate) -> bool {
+    let held = ends.get(&mark).is_none_or(|held| *held < before);
     if held {
-        ends.insert(mark, until);
+        ends.insert(mark, before);
     }
     held
 }
 
-/// Whether a token of this thing is dead. Both times are whole seconds: one that was issued in the very second of the
-/// revocation is dead, because nobody knows which came first.
+/// Whether a token of this thing is dead: it was issued before the time that is told. Times are whole seconds, and nobody
+/// knows what came first within one: the issuer tells the second after that of the revocation.
 pub(super) fn has_ended(ends: &Ends, mark: impl FnOnce() -> Mark, iat: NumericDate) -> bool {
     // Most of the time nothing of a kind is revoked, and nothing is hashed.
-    !ends.is_empty() && ends.get(&mark()).is_some_and(|until| iat <= *until)
+    !ends.is_empty() && ends.get(&mark()).is_some_and(|before| iat < *before)
 }

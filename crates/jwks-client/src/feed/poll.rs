@@ -1,10 +1,12 @@
 use std::time::Duration;
 
-use claviger_jose::{HeaderRules, JwsError, Kid, Revocations, Typ, UnverifiedJws, VerifyingKey};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Signer, StatementFault};
+use super::{
+    StatementFault,
+    read::{Taken, read},
+};
 use crate::{
     FetchError,
     fetch::{Answer, Ask, Failed, Http, What},
@@ -27,7 +29,7 @@ pub(crate) struct Poller {
 /// What an answer of the feed is.
 #[derive(Debug)]
 pub(super) enum Polled {
-    Statement { statement: Box<Revocations>, signer: Signer, says: Horizons },
+    Statement { taken: Box<Taken>, says: Horizons },
     Unchanged { says: Horizons },
 }
 
@@ -99,41 +101,10 @@ impl Poller {
                 Ok((polled, held.cloned().unwrap_or_default()))
             }
             Answer::Document { body, headers } => {
-                let (statement, signer) = read(shared, &body).await?;
-                let says = http_cache::horizons(&headers);
-                let polled = Polled::Statement { statement: Box::new(statement), signer, says };
+                let taken = Box::new(read(shared, body).await?);
+                let polled = Polled::Statement { taken, says: http_cache::horizons(&headers) };
                 Ok((polled, Validators::of(&headers)))
             }
         }
-    }
-}
-
-/// The statement, if it is one that a key of the issuer has signed.
-async fn read(shared: &Shared, body: &[u8]) -> Result<(Revocations, Signer), StatementFault> {
-    let text = str::from_utf8(body).map_err(|_| StatementFault::Malformed)?;
-    let jws = UnverifiedJws::parse_statement(text).map_err(fault_of)?;
-    // Before the key is looked for, which may cost a fetch.
-    jws.check(&HeaderRules::of(Typ::Revocations)).map_err(fault_of)?;
-    let key = signing_key(shared, jws.kid()).await?;
-    let statement = key.verify::<Revocations>(&jws).map_err(fault_of)?;
-    Ok((statement.into_inner(), Signer { kid: *key.kid(), sign_until: key.sign_until() }))
-}
-
-/// A key of the held set, or of the next one: an unknown signer is a reason to fetch it, as an unknown kid of a token.
-async fn signing_key(shared: &Shared, kid: &Kid) -> Result<std::sync::Arc<VerifyingKey>, StatementFault> {
-    if shared.state().is_dead(kid) {
-        return Err(StatementFault::DeadSigner);
-    }
-    match shared.peek(kid) {
-        Some(key) => Ok(key),
-        None => shared.seek(kid).await.map_err(|_| StatementFault::UnknownSigner),
-    }
-}
-
-fn fault_of(error: JwsError) -> StatementFault {
-    match error {
-        JwsError::Typ => StatementFault::OtherKind,
-        JwsError::Signature => StatementFault::Signature,
-        _ => StatementFault::Malformed,
     }
 }

@@ -1,9 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
-use claviger_jose::NumericDate;
 use url::Url;
 
-use super::{FeedPolicy, RevocationList, StatementFault};
+use super::{FeedPolicy, RevocationList, SignedFor, StatementAges, StatementFault};
 use crate::{FeedStatus, FetchError};
 
 /// Why a poll of the revocation feed has brought no news.
@@ -19,9 +18,13 @@ pub enum FeedError {
     /// The statement is refused.
     #[error("the statement of the revocation feed is refused: {0}")]
     Refused(#[from] StatementFault),
-    /// The statement is the issuer's, and has expired: the feed is frozen, or a clock is wrong.
+    /// The statement is the issuer's, and has expired: the feed is frozen, or a clock is wrong. What it revokes is revoked.
     #[error("the statement of the revocation feed has expired")]
     Expired,
+    /// The statement is the issuer's, and claims to have been signed in the future: a clock is wrong. What it revokes is
+    /// revoked.
+    #[error("the statement of the revocation feed is from the future: is a clock wrong?")]
+    FromFuture,
 }
 
 /// What is known of the feed, as far as decisions need it.
@@ -37,6 +40,7 @@ pub(crate) struct FeedState {
     pub(crate) list: Arc<RevocationList>,
     /// What the last statement that was taken says of itself.
     pub(super) latest: Option<Latest>,
+    pub(super) ages: StatementAges,
     /// The beginning of the last poll that found a statement which was news, by the monotonic clock.
     pub(super) fresh_at: Option<Duration>,
     pub(super) last_error: Option<FeedError>,
@@ -44,7 +48,7 @@ pub(crate) struct FeedState {
 
 #[derive(Debug, Clone)]
 pub(super) struct Latest {
-    pub(super) exp: NumericDate,
+    pub(super) times: SignedFor,
     /// The entity tag of the issuer's key set.
     pub(super) jwks: String,
 }
@@ -59,6 +63,7 @@ impl FeedState {
             under_way: false,
             list: Arc::default(),
             latest: None,
+            ages: StatementAges::default(),
             fresh_at: None,
             last_error: None,
         }

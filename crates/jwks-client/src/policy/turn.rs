@@ -61,6 +61,7 @@ impl Policy {
             return Turn::Sleep(pause);
         }
         self.under_way = Some(now);
+        self.promised = false;
         Turn::Fetch(match (std::mem::take(&mut self.granted), self.failures) {
             (true, _) => Cause::Wanted,
             (false, 0) => Cause::Due,
@@ -73,6 +74,12 @@ impl Policy {
     ///
     /// The bucket is charged per attempt that is granted here, however it ends, and never for joining.
     pub fn want(&mut self, now: Duration) -> Want {
+        let want = self.judge_want(now);
+        self.promised |= want.is_worth_waiting() && self.under_way.is_none();
+        want
+    }
+
+    fn judge_want(&mut self, now: Duration) -> Want {
         if self.is_asleep() {
             self.wake(now);
         }
@@ -95,6 +102,7 @@ impl Policy {
             return Asked::Joined;
         }
         if self.is_imminent(now) {
+            self.promised = true;
             return Asked::Wait;
         }
         let too_soon = self.asked_at.is_some_and(|at| now < at + ASKED_PAUSE);
@@ -103,6 +111,7 @@ impl Policy {
         }
         self.asked_at = Some(now);
         self.next_at = now;
+        self.promised = true;
         Asked::Wait
     }
 

@@ -22,6 +22,7 @@ async fn what_is_revoked_is_in_the_next_statement() {
     assert_eq!((last.seq, &last.kid[..]), (first.seq + 3, &[*TestKey::rs256().kid()][..]));
     assert_eq!(last.jti, [Mark::of(Marked::Jti, "t-1")]);
     assert_eq!(last.sub[0].0, Mark::of(Marked::Sub, "user:alice"));
+    assert!(last.sub[0].1 > first.iat, "issued before that time is in the very second, too");
     assert_ne!(last.jwks, first.jwks, "the key has left the set");
     assert!(!issuer.jwks().contains(TestKey::rs256().kid().as_str()));
     issuer.wait_for_polls(2).await;

@@ -155,6 +155,58 @@ fn a_vouched_set_is_fetched_within_the_hour_all_the_same() {
     );
 }
 
+/// A cache on the way answers with the last statement for ever: the set is asked for nearly as often as without a feed.
+// S-22 S-43
+#[test]
+fn a_word_that_grows_old_does_not_put_off_the_fetch_of_the_set() {
+    for (jitter, expected) in [(0.0, 360.0), (1.0, 420.0)] {
+        let mut policy = warm();
+        for now in (0..360).step_by(15) {
+            let now = Duration::from_secs(now);
+            policy.vouched(now, now, jitter);
+        }
+        let next = 345.0 + sleep(&mut policy, 345.0);
+        assert!((next - expected).abs() < 0.001, "{next}");
+        assert_eq!(policy.age(at(345.0)), Some(at(345.0)), "the word is as old as the set");
+    }
+}
+
+// S-22
+#[test]
+fn where_a_set_is_used_no_longer_than_it_is_fresh_it_is_fetched_in_time() {
+    let timing = Timing::default().with_staleness(Duration::ZERO).unwrap();
+    let mut policy = Policy::new(timing, MIN_FRESHNESS);
+    succeed(&mut policy, 0.0);
+    policy.vouched(at(200.0), at(200.0), 0.5);
+    assert_eq!(policy.usable_until(), Some(at(300.0)), "an old word prolongs nothing");
+    assert!(sleep(&mut policy, 200.0) < 100.0);
+    policy.vouched(at(200.0), Duration::ZERO, 0.5);
+    assert_eq!(policy.usable_until(), Some(at(500.0)));
+}
+
+#[test]
+fn an_attempt_that_somebody_waits_for_is_not_put_off_by_the_feed() {
+    let promises: [(&str, fn(&mut Policy)); 4] = [
+        ("granted", |policy| assert_eq!(policy.want(at(100.0)), Want::Granted)),
+        ("asked for", |policy| assert_eq!(policy.ask(at(100.0)), Asked::Wait)),
+        ("of a source that has changed", |policy| policy.wake(at(100.0))),
+        ("joined when it was due", |policy| assert_eq!(policy.want(at(240.0)), Want::Joined)),
+    ];
+    for (what, promise) in promises {
+        let mut policy = warm();
+        promise(&mut policy);
+        // A poll that had begun before.
+        policy.vouched(at(99.0), Duration::ZERO, 0.5);
+        attempt(&mut policy, 240.0);
+        policy.succeeded(at(240.0), true, SILENT, 0.5);
+        policy.vouched(at(300.0), Duration::ZERO, 0.5);
+        assert!((sleep(&mut policy, 300.0) - 240.0).abs() < 0.001, "{what}: the next one is");
+    }
+    let mut due = warm();
+    due.vouched(at(240.0), Duration::ZERO, 0.5);
+    attempt(&mut due, 240.0);
+}
+
 #[test]
 fn the_feed_ends_an_outage_and_vouches_for_nothing_that_is_not_there() {
     let mut policy = warm();
