@@ -63,6 +63,7 @@ impl Inequality {
     pub(crate) const fn breaks(self) -> (&'static str, &'static str) {
         match self {
             Self::LongestToken | Self::ShortestToken | Self::Skew => ("V1", "refused the times"),
+            // Whichever of the two is noticed first: a token that is signed late, or a set that is served late.
             Self::LongestLease => ("V4", "after that had ceased to be active"),
             Self::ShortestLease => ("V4", "no replica may sign"),
             Self::Period => ("V4", "longer than its period"),

@@ -5,11 +5,13 @@
 //! could make a difference (another set, a cut, a restart, a flood, a window of counting), the phase is drawn from
 //! where a row of polls stands at a moment that does not depend on it, and polls are events again.
 
-use claviger_jwks_client::simulation::{Consequence, Horizons, PollTimes, StatementFault, poll_ended};
+use claviger_jwks_client::simulation::{
+    Consequence, Horizons, PollEnd, PollTimes, StatementFault, poll_ended,
+};
 
 use crate::{
     agenda::Event,
-    time::{Millis, SECOND, millis, monotonic},
+    time::{Millis, SECOND, date_off, millis, monotonic},
     verifier::{Class, Client, Errand, InFlight, Latest, NEVER},
     world::World,
 };
@@ -129,11 +131,15 @@ impl World {
 
     /// What follows from a poll that was answered.
     pub(crate) fn hear(&mut self, verifier: usize, began: Millis, taken: Result<(), StatementFault>) {
-        let end = self.poll_end(verifier, taken);
         let times = PollTimes { began: monotonic(began), now: monotonic(self.now) };
         let jitters = [self.chance.unit(), self.chance.unit()];
         let one = &mut self.verifiers[verifier];
         let Client::Ours { policy, feed: Some(feed) } = &mut one.client else { return };
+        let clocks = (date_off(self.now, one.clock), self.now);
+        let end = match taken {
+            Ok(()) => feed.end(one.held, clocks, self.scenario.poll),
+            Err(fault) => PollEnd::Refused(fault),
+        };
         let consequence = poll_ended(end, times, jitters, &mut feed.policy, policy);
         one.is_disturbed &= !matches!(consequence, Consequence::Confirmed { .. });
         if taken.is_ok() {

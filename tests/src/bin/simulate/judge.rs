@@ -10,7 +10,7 @@ use crate::{
     contact::number,
     database::{KeyNo, Version},
     replica::{ROUND_TRIP, Replica},
-    statement::SIGNED_AGAIN,
+    statement::OLD,
     time::{DAY, MINUTE, Millis, SECOND, date_off, millis},
     verifier::{Class, Verifier},
     world::World,
@@ -273,7 +273,7 @@ impl World {
         let by_feed = one.disturbances.due(told, bound);
         let frozen = one.frozen.filter(|freeze| freeze.from <= by_feed && freeze.until >= revoked);
         let by_feed = frozen.map_or(by_feed, |freeze| by_feed.max(one.disturbances.due(freeze.until, bound)));
-        let by_set = millis(lifetimes.freshness).max(SIGNED_AGAIN) + stale + SLACK;
+        let by_set = millis(lifetimes.freshness).max(OLD + millis(lifetimes.skew)) + stale + SLACK;
         let by_set = one.disturbances.due(revoked, by_set);
         let latest = revoked + millis(self.scenario.staleness) + lease + SLACK;
         Some(if is_key { by_feed.min(by_set).min(latest) } else { by_feed })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger_jose::{Kid, Marked, NumericDate, Revocations};
-use claviger_jwks_client::simulation::{PollEnd, Reader, Signer, StatementFault};
+use claviger_jwks_client::simulation::{Reader, Signer, StatementFault};
 
 use crate::{
     contact::ISSUER,
@@ -16,7 +16,9 @@ use crate::{
 /// For how long a statement is news.
 const LIFE: Duration = Duration::from_mins(10);
 /// A replica signs anew what is older.
-pub(crate) const SIGNED_AGAIN: Millis = 300 * SECOND;
+const SIGNED_AGAIN: Millis = 300 * SECOND;
+/// By then a client asks for the set, whatever the feed says, where a statement is older than the issuer's ever are.
+pub(crate) const OLD: Millis = SIGNED_AGAIN + 120 * SECOND;
 
 /// A statement that somebody serves. Two replicas sign the same thing twice, for an ECDSA signature is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,18 +71,6 @@ impl World {
         feed.list.take(&said, &signer, &reader)?;
         feed.latest = Some(Latest::of(statement, &said, self.database.set_of(statement.version)));
         Ok(())
-    }
-
-    /// How a poll has ended that was answered.
-    pub(crate) fn poll_end(&self, verifier: usize, taken: Result<(), StatementFault>) -> PollEnd {
-        let one = &self.verifiers[verifier];
-        let here = date_off(self.now, one.clock);
-        let fresh = Some(self.scenario.poll);
-        match (taken, one.latest()) {
-            (Err(fault), _) => PollEnd::Refused(fault),
-            (Ok(()), Some(latest)) => latest.end(one.held, here, fresh),
-            (Ok(()), None) => PollEnd::NoNews { fresh },
-        }
     }
 
     pub(crate) fn says_of_revocations(&self, statement: Statement) -> Revocations {

@@ -6,7 +6,8 @@ use claviger_jose::{NumericDate, Revocations};
 use claviger_jwks_client::{
     KeyError, Timing,
     simulation::{
-        FeedPolicy, Horizons, MIN_POLL, Policy, PollEnd, PollTimes, RevocationList, Turn, Want, poll_ended,
+        FeedPolicy, Horizons, MIN_POLL, Policy, PollEnd, PollTimes, RevocationList, SignedFor, StatementAges,
+        Turn, Want, poll_ended,
     },
 };
 
@@ -22,8 +23,6 @@ use crate::{
 
 /// The least freshness that a client of an issuer on https takes.
 const MIN_FRESHNESS: Duration = Duration::from_mins(1);
-/// For how long a statement that has expired is still taken for news: clocks may be apart.
-const STATEMENT_SKEW: Duration = Duration::from_mins(1);
 /// An attempt that nobody will make.
 pub(crate) const NEVER: Millis = Millis::MAX;
 
@@ -124,27 +123,38 @@ pub(crate) struct Feed {
     pub(crate) list: RevocationList,
     /// The statement that was taken last.
     pub(crate) latest: Option<Latest>,
+    ages: StatementAges,
 }
 
 /// What the client keeps of a statement.
 #[derive(Debug, Clone)]
 pub(crate) struct Latest {
     pub(crate) statement: Statement,
-    exp: NumericDate,
+    times: SignedFor,
     set: Version,
 }
 
 impl Latest {
     pub(crate) fn of(statement: Statement, said: &Revocations, set: Version) -> Self {
-        Self { statement, exp: said.exp, set }
+        Self { statement, times: SignedFor { iat: said.iat, exp: said.exp }, set }
     }
+}
 
-    /// What it says at this time to a verifier that holds this set.
-    pub(crate) fn end(&self, held: Option<Version>, here: NumericDate, fresh: Option<Duration>) -> PollEnd {
-        if here >= self.exp + STATEMENT_SKEW {
-            return PollEnd::NoNews { fresh };
+impl Feed {
+    /// What an answered poll tells that has left this statement the latest, to a verifier that holds this set. The answer
+    /// says nothing of its own age: it comes from the issuer, or from a cache that keeps that to itself.
+    pub(crate) fn end(
+        &mut self,
+        held: Option<Version>,
+        (here, now): (NumericDate, Millis),
+        fresh: Duration,
+    ) -> PollEnd {
+        let fresh = Some(fresh);
+        let Some(latest) = &self.latest else { return PollEnd::NoNews { fresh } };
+        match self.ages.age(latest.times, here, monotonic(now)) {
+            Ok(age) => PollEnd::News { fresh, age, is_held: held.map(|held| held == latest.set) },
+            Err(_) => PollEnd::NoNews { fresh },
         }
-        PollEnd::News { fresh, age: Duration::ZERO, is_held: held.map(|held| held == self.set) }
     }
 }
 
@@ -353,10 +363,10 @@ impl Verifier {
                 policy.succeeded(monotonic(at), version.is_some(), says, jitter);
                 if let Some(feed) = feed {
                     let (at, jitter) = last_of_a_row(poll, now, chance);
-                    let end = latest.end(version, date_off(at, self.clock), Some(poll));
+                    feed.latest = Some(latest.clone());
+                    let end = feed.end(version, (date_off(at, self.clock), at), poll);
                     let times = PollTimes { began: monotonic(at), now: monotonic(at) };
                     poll_ended(end, times, [jitter, chance.unit()], &mut feed.policy, policy);
-                    feed.latest = Some(latest.clone());
                 }
             }
             Client::Foreign { fetched_at } if class == Class::HourCache => {
@@ -376,6 +386,7 @@ impl Client {
             policy: FeedPolicy::new(scenario.poll, MIN_POLL),
             list: RevocationList::default(),
             latest: None,
+            ages: StatementAges::default(),
         };
         Self::Ours {
             policy: Box::new(Policy::new(timing(scenario), MIN_FRESHNESS)),
