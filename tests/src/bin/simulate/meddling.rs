@@ -51,8 +51,8 @@ impl World {
 
     /// A thief of a key tells some verifiers that everything is later than it is, and names kids by the thousand.
     pub(crate) fn steal(&mut self, key: KeyNo) {
-        let is_huge = self.chance.once_in(4);
-        let (count, kids) = if is_huge { (2, VERY_MANY) } else { (20, 100) };
+        let is_huge = self.chance.once_in(10);
+        let (count, kids) = if is_huge { (1, VERY_MANY) } else { (20, 100) };
         let from = self.chance.below(self.verifiers.len());
         let victims =
             (from..self.verifiers.len()).filter(|place| self.verifiers[*place].class == Class::Feed);

@@ -22,13 +22,17 @@ fn weeks_of_faults_reject_no_living_token_and_keep_no_dead_one() {
 // S-43
 #[test]
 fn caches_that_are_stuck_and_thieves_of_a_key_delay_no_revocation_for_long() {
-    for seed in 1..=6 {
-        let mut scenario = Scenario::of(seed, 100, 12);
+    for seed in 1..=4 {
+        let mut scenario = Scenario::of(seed, 60, 8);
         scenario.between_acts = HOUR * 6;
         let (figures, journal, breach) = World::new(scenario).run();
         assert_eq!(breach, None, "seed {seed}: {:#?}", journal.lines);
         assert!(figures.freezes > 10 && figures.thefts > 0, "seed {seed}: {figures:?}");
-        assert!(figures.dead_tokens > 100, "seed {seed}: {} revoked tokens", figures.dead_tokens);
+        assert!(
+            figures.dead_tokens > 100 && figures.token_revocations > 10,
+            "seed {seed}: {} revoked tokens",
+            figures.dead_tokens
+        );
     }
 }
 
@@ -36,7 +40,7 @@ fn caches_that_are_stuck_and_thieves_of_a_key_delay_no_revocation_for_long() {
 #[test]
 fn a_simulation_notices_each_inequality_that_is_broken() {
     for inequality in Inequality::ALL {
-        let (_, breach) = find(inequality, 200, 20).expect(inequality.words());
+        let (_, breach) = find(inequality, 100, 20).expect(inequality.words());
         let (invariant, words) = inequality.breaks();
         let is_that = breach.invariant == invariant && breach.words.contains(words);
         assert!(is_that, "{}: {breach:?}", inequality.words());
