@@ -1,7 +1,7 @@
 //! Revocations of tokens, and tokens of whom they concern.
 
 use claviger_jose::{Mark, Marked, NumericDate};
-use claviger_jwks_client::TokenFacts;
+use claviger_jwks_client::{TokenFacts, simulation::RevocationList};
 
 use crate::{
     agenda::Event,
@@ -84,7 +84,7 @@ impl World {
         self.figures.dead_tokens += 1;
         if self.now < revocation.at + ages && !self.is_covered(verifier, revocation, last) {
             let one = &self.verifiers[verifier];
-            let (sequence, kind) = (one.list().and_then(|list| list.sequence()), revocation.kind);
+            let (sequence, kind) = (one.list().and_then(RevocationList::sequence), revocation.kind);
             self.breach("V2", || {
                 format!("verifier {verifier} accepted a token that was revoked by {kind:?} (its statement: {sequence:?})")
             });
