@@ -3,7 +3,15 @@
 use std::time::Duration;
 
 use claviger_jose::NumericDate;
-use claviger_verifier::simulation::Acceptance;
+use claviger_verifier::simulation::{Acceptance, is_signed_in_time};
+
+/// No verifier allows for more between clocks.
+const MAX_LEEWAY: Duration = Duration::from_mins(1);
+
+/// What a verifier allows for in a fleet whose clocks are so far apart.
+pub(crate) fn leeway(skew: Duration) -> Duration {
+    skew.min(MAX_LEEWAY)
+}
 
 /// A token, as far as times go, and who judges it.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +29,7 @@ pub(crate) struct Judged {
 impl Judged {
     /// Whether the verifier takes it.
     pub(crate) fn is_accepted(&self, by: &mut Acceptance) -> bool {
-        // What a key signs after its time was not signed by the issuer (the verifier's rule for `sign_until`).
-        let in_time = self.sign_until.is_none_or(|until| self.iat <= until + self.skew);
-        in_time && by.accept(self.iat, self.exp, self.here).is_ok()
+        is_signed_in_time(self.sign_until, self.iat, self.skew)
+            && by.accept(self.iat, self.exp, self.here).is_ok()
     }
 }

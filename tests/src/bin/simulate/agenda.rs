@@ -14,7 +14,11 @@ pub(crate) enum Event {
     /// An operator does something of his own accord.
     Operate,
     /// An operator tries again to rotate the keys of this algorithm.
-    Rotate { alg: u8, wait: bool, again: u8 },
+    Rotate {
+        alg: u8,
+        wait: bool,
+        again: u8,
+    },
     /// An operator tries again to revoke a key.
     Revoke(usize),
     /// A replica loses the database.
@@ -35,6 +39,13 @@ pub(crate) enum Event {
     VerifierBack(u32),
     /// Somebody floods a verifier with kids that nobody has ever seen.
     Flood(u32),
+    /// A feed that was frozen is so no more.
+    Thaw(u32),
+    /// A thief signs statements with this key.
+    Steal(usize),
+    /// Tokens are revoked, and judged.
+    RevokeTokens,
+    CheckTokens(usize),
     /// The whole issuer is out of reach; and back.
     Outage(bool),
     /// From now on, or no longer, every poll is counted.

@@ -59,6 +59,32 @@ impl Inequality {
         }
     }
 
+    /// The invariant of the simulation that must not hold then, and words of its breach.
+    pub(crate) const fn breaks(self) -> (&'static str, &'static str) {
+        match self {
+            Self::LongestToken | Self::ShortestToken | Self::Skew => ("V1", "refused the times"),
+            // Whichever of the two is noticed first: a token that is signed late, or a set that is served late.
+            Self::LongestLease => ("V4", "after that had ceased to be active"),
+            Self::ShortestLease => ("V4", "no replica may sign"),
+            Self::Period => ("V4", "longer than its period"),
+            Self::Lead | Self::Tail => ("V1", "refused a token of key"),
+            Self::ForeignLead => ("V1", "(foreign, cached 1 h)"),
+        }
+    }
+
+    /// The property of the model that must not hold then.
+    pub(crate) const fn refutes(self) -> &'static str {
+        match self {
+            Self::LongestToken | Self::ShortestToken | Self::Skew => "V1, V2: the times of tokens",
+            Self::LongestLease => "V4: nobody signs for long with a key that is active no more",
+            Self::ShortestLease => "V4: somebody signs",
+            Self::Period => "V4: no key signs for longer than its period",
+            Self::Lead | Self::ForeignLead | Self::Tail => {
+                "V1: a token that lives has its key at every verifier"
+            }
+        }
+    }
+
     /// Durations that keep every inequality but this one.
     pub(crate) fn broken(self) -> RotationPolicy {
         let house = Lifetimes { foreign_verifiers: false, period: 2 * DAY, ..Lifetimes::default() };

@@ -5,15 +5,14 @@
 //! could make a difference (another set, a cut, a restart, a flood, a window of counting), the phase is drawn from
 //! where a row of polls stands at a moment that does not depend on it, and polls are events again.
 
-use std::time::Duration;
-
-use claviger_jose::{NumericDate, Revocations};
-use claviger_jwks_client::simulation::{Horizons, Reader, RevocationList, Signer, StatementFault};
+use claviger_jwks_client::simulation::{
+    Consequence, Horizons, PollEnd, PollTimes, StatementFault, poll_ended,
+};
 
 use crate::{
     agenda::Event,
     time::{Millis, SECOND, date_off, millis, monotonic},
-    verifier::{Class, Client, Errand, InFlight, NEVER},
+    verifier::{Class, Client, Errand, InFlight, Latest, NEVER},
     world::World,
 };
 
@@ -23,9 +22,7 @@ const ATTEMPT: Millis = 3 * SECOND;
 const WAIT: Millis = 2 * SECOND;
 /// Answers that come sooner need no event of their own.
 const AT_ONCE: Millis = 200;
-/// For how long a statement of the feed is news; a new one is signed in time.
-const STATEMENT: Millis = 600 * SECOND;
-const ISSUER: &str = "https://id.fleet.test";
+pub(crate) const ISSUER: &str = "https://id.fleet.test";
 
 impl World {
     /// What the key set says of itself.
@@ -108,87 +105,46 @@ impl World {
     /// Answers whether it was held already.
     fn receive_set(&mut self, verifier: usize, flight: InFlight) -> bool {
         let says = self.says();
-        let before = self.verifiers[verifier].held;
-        if before != Some(flight.version) {
-            self.forget_set(verifier, flight.version);
+        let (before, set) = (self.verifiers[verifier].held, self.database.set_of(flight.version));
+        if before != Some(set) {
+            self.forget_set(verifier, set);
         }
-        self.verifiers[verifier].fetched(flight.version, self.now, says, &mut self.chance);
-        before == Some(flight.version)
+        self.verifiers[verifier].fetched(set, self.now, says, &mut self.chance);
+        before == Some(set)
     }
 
     /// A statement of the feed: what is revoked, and which set is published with it. Answers whether it is the one
     /// that was held.
     fn receive_statement(&mut self, verifier: usize, flight: InFlight) -> bool {
-        let lifetimes = *self.scenario.policy.lifetimes();
-        let (version, replica) = (&self.database.versions[flight.version], &self.replicas[flight.replica]);
-        // A replica signs statements as it signs tokens: within its lease.
-        let signed = replica.signs_until(flight.began, lifetimes.lease);
-        let statement = (version.statement as u64 + 1, date_off(signed, replica.clock));
-        let is_known =
-            self.verifiers[verifier].list().and_then(RevocationList::sequence) == Some(statement.0);
-        let news = if is_known {
-            Ok(self.now < signed + STATEMENT)
-        } else {
-            self.offer(verifier, flight, statement)
+        let statement = match self.verifiers[verifier].freeze(self.now) {
+            Some(freeze) => freeze.statement,
+            None => self.signed_by(flight.replica, flight.version, flight.began),
         };
-        let jitter = self.chance.unit();
-        let one = &mut self.verifiers[verifier];
-        let Client::Ours { policy, feed: Some(feed) } = &mut one.client else { return true };
-        let Ok(is_fresh) = news else {
-            // A key that it does not hold, or an older statement: the set may say more.
-            feed.policy.failed(monotonic(self.now), None, jitter);
-            policy.outdated(monotonic(self.now), jitter);
-            return true;
-        };
-        let began = monotonic(flight.began);
-        feed.policy.succeeded(began, monotonic(self.now), Some(self.scenario.poll), jitter);
-        if one.held == Some(flight.version) && is_fresh {
-            policy.vouched(began, Duration::from_millis(flight.began - signed.min(flight.began)), jitter);
-            one.is_disturbed = false;
-        } else if one.held != Some(flight.version) {
-            policy.outdated(monotonic(self.now), jitter);
-        }
-        if !is_known {
-            self.note_denials(verifier);
+        let is_known = self.verifiers[verifier].latest().is_some_and(|latest| latest.statement == statement);
+        let taken = if is_known { Ok(()) } else { self.offer(verifier, statement) };
+        self.hear(verifier, flight.began, taken);
+        if taken.is_ok() {
+            self.verifiers[verifier].robbed_by = None;
         }
         is_known
     }
 
-    /// A statement with this number, signed then, by the active key of the replica that answers: the real rules take it
-    /// or refuse it. Answers whether it is still news.
-    fn offer(
-        &mut self,
-        verifier: usize,
-        flight: InFlight,
-        (seq, iat): (u64, NumericDate),
-    ) -> Result<bool, StatementFault> {
-        let version = &self.database.versions[flight.version];
-        let name = |number: &usize| self.database.keys[*number].kid;
+    /// What follows from a poll that was answered.
+    pub(crate) fn hear(&mut self, verifier: usize, began: Millis, taken: Result<(), StatementFault>) {
+        let times = PollTimes { began: monotonic(began), now: monotonic(self.now) };
+        let jitters = [self.chance.unit(), self.chance.unit()];
         let one = &mut self.verifiers[verifier];
-        let now = date_off(self.now, one.clock);
-        let held = one.held.map(|held| &self.database.versions[held]);
-        let Client::Ours { feed: Some(feed), .. } = &mut one.client else { return Ok(true) };
-        let number = version.active[1].ok_or(StatementFault::UnknownSigner)?;
-        let signer = Signer {
-            kid: name(&number),
-            sign_until: held.and_then(|held| held.key(number)).and_then(|key| key.sign_until),
+        let Client::Ours { policy, feed: Some(feed) } = &mut one.client else { return };
+        let clocks = (date_off(self.now, one.clock), self.now);
+        let end = match taken {
+            Ok(()) => feed.end(one.held, clocks, self.scenario.poll),
+            Err(fault) => PollEnd::Refused(fault),
         };
-        let statement = Revocations {
-            iss: ISSUER.to_owned(),
-            seq,
-            iat,
-            exp: iat + Duration::from_millis(STATEMENT),
-            jwks: flight.version.to_string(),
-            kid: self.database.revoked[..version.statement].iter().map(name).collect(),
-            jti: Vec::new(),
-            sid: Vec::new(),
-            sub: Vec::new(),
-            client: Vec::new(),
-            all: None,
-        };
-        let keys = held.map(|held| held.kids.clone()).unwrap_or_default();
-        let reader = Reader { issuer: ISSUER, keys: &keys, now };
-        feed.list.take(&statement, &signer, &reader).map(|news| news.is_fresh)
+        let consequence = poll_ended(end, times, jitters, &mut feed.policy, policy);
+        one.is_disturbed &= !matches!(consequence, Consequence::Confirmed { .. });
+        if taken.is_ok() {
+            self.note_denials(verifier);
+        }
     }
 
     /// After an attempt: what requests are told now, and what comes next. `is_answer`: those that waited wait no more.
@@ -221,7 +177,8 @@ impl World {
             .list()
             .is_none_or(|list| list.sequence() == Some(self.database.versions[latest].statement as u64 + 1));
         !(self.is_window || self.is_out || one.is_cut || one.is_disturbed || one.is_flooded(self.now))
-            && (one.held == Some(latest) || matches!(one.class, Class::AtStart))
+            && one.freeze(self.now).is_none()
+            && (one.held == Some(self.database.set_of(latest)) || matches!(one.class, Class::AtStart))
             && has_heard
             && ready.peek().is_some()
             && ready.all(|replica| replica.view == latest)
@@ -235,12 +192,18 @@ impl World {
     }
 
     pub(crate) fn wake(&mut self, verifier: usize) {
-        let says = self.says();
-        let one = &mut self.verifiers[verifier];
-        if !one.is_quiet {
+        if !self.verifiers[verifier].is_quiet {
             return;
         }
-        one.catch_up(self.now, says, self.scenario.poll, &mut self.chance);
+        let (says, replica) = (self.says(), self.route());
+        let statement = self.signed_by(replica, self.replicas[replica].view, self.now);
+        let latest = Latest::of(
+            statement,
+            &self.says_of_revocations(statement),
+            self.database.set_of(statement.version),
+        );
+        let one = &mut self.verifiers[verifier];
+        one.catch_up(self.now, (says, self.scenario.poll), &latest, &mut self.chance);
         (one.is_quiet, one.told) = (false, Some((self.now, one.held)));
         let next = one.next_attempt(self.now, &mut self.chance);
         self.schedule_poll(verifier, next);

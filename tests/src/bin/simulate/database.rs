@@ -6,7 +6,10 @@ use claviger_jose::{Algorithm, Jwk, Kid, NumericDate, PublicKey};
 use claviger_keyring::{KeyState, Keyring, RotationPolicy, Step, StepRefused};
 use serde_json::json;
 
-use crate::time::{Millis, date, millis};
+use crate::{
+    time::{Millis, date, millis},
+    tokens::TokenRevocation,
+};
 
 /// The number of a key, in the order in which they were made.
 pub(crate) type KeyNo = usize;
@@ -21,8 +24,15 @@ pub(crate) struct Database {
     pub(crate) keys: Vec<KeyRecord>,
     pub(crate) versions: Vec<Published>,
     /// In the order of the statements of the feed: statement n names the first n.
-    pub(crate) revoked: Vec<KeyNo>,
+    pub(crate) revoked: Vec<Revoked>,
     numbers: HashMap<Kid, KeyNo>,
+}
+
+/// What a statement of the feed names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Revoked {
+    Key(KeyNo),
+    Tokens(TokenRevocation),
 }
 
 /// What became of a key.
@@ -52,6 +62,8 @@ pub(crate) struct Published {
     pub(crate) kids: Arc<[Kid]>,
     /// Per algorithm, the key that signs.
     pub(crate) active: [Option<KeyNo>; 2],
+    /// The first version with the same key set: what the set is called.
+    pub(crate) set: Version,
     /// The number of the feed's statement.
     pub(crate) statement: usize,
     /// The size of the key set as a document.
@@ -59,7 +71,7 @@ pub(crate) struct Published {
 }
 
 /// A key as it stands in a set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PublishedKey {
     pub(crate) number: KeyNo,
     pub(crate) sign_until: Option<NumericDate>,
@@ -125,13 +137,25 @@ impl Database {
                     emergency && now < record.published_at + millis(self.policy.lifetimes().lead),
                 );
                 if matches!(key.state, KeyState::Revoked { .. }) {
-                    self.revoked.push(index);
+                    self.revoked.push(Revoked::Key(index));
                 }
             }
         }
         let published = self.publish(now);
         self.versions.push(published);
         Ok(())
+    }
+
+    /// Tokens are revoked; the key set stays what it is.
+    pub(crate) fn revoke_tokens(&mut self, revocation: TokenRevocation, now: Millis) {
+        self.revoked.push(Revoked::Tokens(revocation));
+        let published = self.publish(now);
+        self.versions.push(published);
+    }
+
+    /// The name of the key set that is published in this version.
+    pub(crate) fn set_of(&self, version: Version) -> Version {
+        self.versions[version].set
     }
 
     fn publish(&self, now: Millis) -> Published {
@@ -146,8 +170,10 @@ impl Database {
             keys.push(PublishedKey { number: self.number(key.jwk.kid()), sign_until });
             documents.push(json!(jwk));
         }
+        let same = self.versions.last().filter(|last| last.keys == keys);
         Published {
             at: now,
+            set: same.map_or(self.versions.len(), |last| last.set),
             keys,
             kids: self.keyring.published().map(|key| *key.jwk.kid()).collect(),
             active: Algorithm::ALL.map(|alg| self.keyring.active(alg).map(|key| self.number(key.jwk.kid()))),

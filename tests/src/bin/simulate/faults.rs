@@ -18,6 +18,8 @@ impl World {
     pub(crate) fn plan_faults(&mut self, from: Millis) {
         let act = self.chance.exponential(self.scenario.between_acts);
         self.agenda.put(from + act, Event::Operate);
+        let logout = self.chance.exponential(self.scenario.between_acts);
+        self.agenda.put(from + logout, Event::RevokeTokens);
         for replica in 0..self.replicas.len() {
             let cut = self.chance.exponential(BETWEEN_REPLICA_CUTS);
             self.agenda.put(from + cut, Event::ReplicaCut(index(replica)));

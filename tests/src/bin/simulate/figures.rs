@@ -19,6 +19,12 @@ pub(crate) struct Figures {
     pub(crate) unavailable: u64,
     pub(crate) rotations: u64,
     pub(crate) revocations: u64,
+    pub(crate) token_revocations: u64,
+    /// Revoked tokens that were presented when they had to be refused.
+    pub(crate) dead_tokens: u64,
+    /// Feeds that were frozen, and keys that were stolen.
+    pub(crate) freezes: u64,
+    pub(crate) thefts: u64,
     /// Keys that began to sign.
     pub(crate) activations: u64,
     pub(crate) load: Load,
@@ -58,6 +64,10 @@ impl Figures {
         self.unavailable += other.unavailable;
         self.rotations += other.rotations;
         self.revocations += other.revocations;
+        self.token_revocations += other.token_revocations;
+        self.dead_tokens += other.dead_tokens;
+        self.freezes += other.freezes;
+        self.thefts += other.thefts;
         self.activations += other.activations;
         self.load.add(&other.load);
         self.signed_late.merge(&other.signed_late);

@@ -5,20 +5,19 @@ use std::collections::VecDeque;
 use claviger_jwks_client::{KeyError, simulation::Want};
 
 use crate::{
-    acceptance::Judged,
+    acceptance::{Judged, leeway},
     agenda::Event,
     contact::number,
     database::{KeyNo, Version},
-    replica::Replica,
+    replica::{ROUND_TRIP, Replica},
+    statement::OLD,
     time::{DAY, MINUTE, Millis, SECOND, date_off, millis},
-    verifier::Class,
+    verifier::{Class, Verifier},
     world::World,
 };
 
 /// What a verifier that is reached may need beyond its poll: a lost draw of the jitter, an answer that takes its time.
-const SLACK: Millis = 10 * SECOND;
-/// The longest pause after a failure.
-const BACK_OFF: Millis = MINUTE;
+pub(crate) const SLACK: Millis = 10 * SECOND;
 /// The longest time for which a replica may sign with a key that it does not know to be retired.
 const LONGEST_LEASE: Millis = 2 * MINUTE;
 /// The largest difference of clocks that is allowed for.
@@ -59,6 +58,10 @@ impl Journal {
 }
 
 impl World {
+    pub(crate) fn breach(&mut self, invariant: &'static str, words: impl FnOnce() -> String) {
+        self.journal.breach(invariant, self.now, words);
+    }
+
     /// V1: every key whose tokens are alive is presented. `waited`: these requests have waited for an attempt.
     pub(crate) fn judge(&mut self, verifier: usize, waited: bool) {
         let mut lacks = false;
@@ -70,6 +73,7 @@ impl World {
             self.figures.judged += 1;
             if self.knows(verifier, key) {
                 self.judge_times(verifier, key);
+                self.judge_bystander(verifier, self.date());
             } else {
                 lacks = true;
                 self.judge_unknown(verifier, key, waited);
@@ -136,8 +140,9 @@ impl World {
         let here = date_off(self.now, one.clock);
         let sign_until = one.held.and_then(|held| database.versions[held].key(number)?.sign_until);
         let sign_until = sign_until.filter(|_| one.class.is_ours());
-        let mut judged =
-            |iat, exp| Judged { iat, exp, sign_until, here, skew: lifetimes.skew }.is_accepted(acceptance);
+        let mut judged = |iat, exp| {
+            Judged { iat, exp, sign_until, here, skew: leeway(lifetimes.skew) }.is_accepted(acceptance)
+        };
         for replica in &self.replicas {
             let apart = (replica.clock - one.clock).unsigned_abs();
             let signs = database.versions[replica.view].active.contains(&Some(number))
@@ -225,27 +230,53 @@ impl World {
         let Some(revoked) = self.database.keys[number].revoked_at else { return };
         let one = &self.verifiers[verifier];
         let until = self.now.min(one.usable_until());
-        let lease = millis(self.scenario.policy.lifetimes().lease);
-        let stale =
-            self.last_replica_cut.filter(|at| at + lease + 2 * SECOND >= revoked).map_or(0, |_| lease);
-        let disturbed = one.disturbed_at.filter(|at| at + BACK_OFF >= revoked);
         let exposure = until.saturating_sub(revoked);
-        self.figures.note_exposure(one.class, disturbed.is_some(), exposure);
-        // Who has a clock that is wrong takes statements for old ones, or from the future, and has the key set.
-        let is_off = one.clock.unsigned_abs() > millis(self.scenario.policy.lifetimes().skew) / 2;
-        let bound = match one.class {
-            Class::Feed if !is_off => self.poll_interval() * 11 / 10,
-            Class::Feed | Class::KeySet => millis(self.scenario.policy.lifetimes().freshness),
-            _ => return,
-        };
-        let due = disturbed.map_or(revoked, |at| revoked.max(at + BACK_OFF)) + bound + stale + SLACK;
-        let latest = revoked + millis(self.scenario.staleness) + lease + SLACK;
-        if until > due.min(latest) {
+        let Some(due) = self.heard_by(verifier, revoked, true) else { return };
+        let is_reached = due <= revoked + self.heard_in(one);
+        self.figures.note_exposure(one.class, !is_reached, exposure);
+        if until > due {
             let class = one.class.name();
-            self.journal.breach("V2", self.now, || {
+            self.breach("V2", || {
                 format!("verifier {verifier} ({class}) accepted the revoked key {number} for {exposure} ms")
             });
         }
+    }
+
+    /// How long it takes to hear of a revocation: of anything by the feed, of a key by the set.
+    fn heard_in(&self, one: &Verifier) -> Millis {
+        let freshness = millis(self.scenario.policy.lifetimes().freshness);
+        // Who has a clock that is wrong takes statements for old ones, or from the future, and has the key set.
+        let is_off = one.clock.unsigned_abs() > millis(self.scenario.policy.lifetimes().skew) / 2;
+        match one.class {
+            Class::Feed if one.robbed_by.is_some() => 2 * self.poll_interval() + SLACK,
+            Class::Feed if !is_off => self.poll_interval() * 11 / 10 + SLACK,
+            _ => freshness + SLACK,
+        }
+    }
+
+    /// By when a verifier must have heard of a revocation.
+    pub(crate) fn heard_by(&self, verifier: usize, revoked: Millis, is_key: bool) -> Option<Millis> {
+        let lifetimes = self.scenario.policy.lifetimes();
+        let one = &self.verifiers[verifier];
+        if !one.class.is_ours() {
+            return None;
+        }
+        let lease = millis(lifetimes.lease);
+        let stale =
+            self.last_replica_cut.filter(|at| at + lease + 2 * SECOND >= revoked).map_or(0, |_| lease);
+        // Until the stolen key is revoked, its thief may keep the feed silent.
+        let told = match one.robbed_by {
+            Some(stolen) => revoked.max(self.database.keys[stolen].revoked_at.unwrap_or(Millis::MAX / 2)),
+            None => revoked,
+        };
+        let bound = self.heard_in(one) + stale;
+        let by_feed = one.disturbances.due(told, bound);
+        let frozen = one.frozen.filter(|freeze| freeze.from <= by_feed && freeze.until >= revoked);
+        let by_feed = frozen.map_or(by_feed, |freeze| by_feed.max(one.disturbances.due(freeze.until, bound)));
+        let by_set = millis(lifetimes.freshness).max(OLD + millis(lifetimes.skew)) + stale + SLACK;
+        let by_set = one.disturbances.due(revoked, by_set);
+        let latest = revoked + millis(self.scenario.staleness) + lease + SLACK;
+        Some(if is_key { by_feed.min(by_set).min(latest) } else { by_feed })
     }
 
     /// V4: exactly one key of each algorithm is active, and none for longer than its period.
@@ -296,7 +327,7 @@ impl World {
             }
         }
         let is_able = |replica: &Replica| {
-            let looked = now.saturating_sub(replica.last_look(now)) <= SECOND;
+            let looked = now.saturating_sub(replica.last_look(now)) <= SECOND + ROUND_TRIP;
             replica.is_connected() && looked && !replica.clock_is_off(lifetimes.skew)
         };
         let able = self.replicas.iter().any(is_able);
@@ -327,7 +358,7 @@ impl World {
                 self.database.versions[held].key(key.number).is_none() && key.number > one.knows_up_to;
             if is_new {
                 let published = self.database.keys[key.number].published_at;
-                let disturbed = one.disturbed_at.is_some_and(|at| at + BACK_OFF >= published);
+                let disturbed = one.disturbances.due(published, 0) > published;
                 self.figures.note_learned(one.class, disturbed, self.now - published);
             }
         }

@@ -10,10 +10,12 @@ mod breakage;
 mod chance;
 mod contact;
 mod database;
+mod disturbance;
 mod faults;
 mod figures;
 mod judge;
 mod load;
+mod meddling;
 mod model;
 mod operators;
 mod plot;
@@ -21,9 +23,11 @@ mod replica;
 mod report;
 mod run;
 mod scenario;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod time;
+mod tokens;
 mod verifier;
 mod world;
 

@@ -29,10 +29,26 @@ impl World {
         match self.chance.below(20) {
             0..10 => self.agenda.put(at, Event::Rotate { alg, wait: false, again }),
             10..15 => self.agenda.put(at, Event::Rotate { alg, wait: true, again }),
-            15..17 => self.revoke_some(at, |state| matches!(state, KeyState::Active { .. })),
+            15..17 => {
+                // Until somebody notices, and is up, some minutes pass.
+                let at = self.now + self.chance.between(MINUTE, 10 * MINUTE);
+                self.steal_some(at);
+                if self.chance.once_in(4) {
+                    self.revoke_some(at, |state| matches!(state, KeyState::Active { .. }));
+                }
+            }
             17 => self.revoke_some(at, |state| matches!(state, KeyState::Prepared { .. })),
             18 => self.revoke_some(at, |state| matches!(state, KeyState::Retiring { .. })),
             _ => self.revoke_some(at, KeyState::is_published),
+        }
+    }
+
+    /// An active key is stolen, and revoked then.
+    fn steal_some(&mut self, revoked: Millis) {
+        let actives = self.database.versions[self.database.latest()].active;
+        if let Some(key) = actives[self.chance.below(actives.len())] {
+            self.agenda.put(self.now + self.chance.between(0, MINUTE), Event::Steal(key));
+            self.agenda.put(revoked, Event::Revoke(key));
         }
     }
 
@@ -94,12 +110,13 @@ impl World {
         if let Ok(steps) = plan
             && self.database.take(&steps, self.now, true).is_ok()
         {
+            self.freeze_some();
             self.figures.revocations += 1;
             self.changed("an operator revokes");
         }
     }
 
-    fn is_reachable(&self) -> bool {
+    pub(crate) fn is_reachable(&self) -> bool {
         self.replicas.iter().any(crate::replica::Replica::is_connected)
     }
 }

@@ -7,6 +7,9 @@ use crate::{
     time::{Millis, SECOND, millis},
 };
 
+/// How long the database takes to answer: a view is confirmed as of the question.
+pub(crate) const ROUND_TRIP: Millis = 5;
+
 /// A replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -24,17 +27,28 @@ pub(crate) struct Replica {
     pub(crate) clock: i64,
     /// What it publishes and signs with.
     pub(crate) view: Version,
+    /// Since when.
+    pub(crate) view_since: Millis,
 }
 
 impl Replica {
     pub(crate) fn new(phase: Millis, lease: Duration) -> Self {
         let period = SECOND.min(millis(lease) / 4).max(1);
-        Self { phase: phase % period, period, is_cut: false, looked: 0, back_at: 0, clock: 0, view: 0 }
+        Self {
+            phase: phase % period,
+            period,
+            is_cut: false,
+            looked: 0,
+            back_at: 0,
+            clock: 0,
+            view: 0,
+            view_since: 0,
+        }
     }
 
     /// Its last look that was answered.
     pub(crate) fn last_look(&self, now: Millis) -> Millis {
-        let look = self.look_before(now);
+        let look = self.look_before(now.saturating_sub(ROUND_TRIP));
         if self.is_cut || look < self.back_at { self.looked } else { look }
     }
 
@@ -63,9 +77,7 @@ impl Replica {
     /// The lease, as the issuer judges it: its view is not older, and its clock not farther from the database's than
     /// the skew allowed and the second by which two clocks of whole seconds always may differ.
     pub(crate) fn may_sign(&self, now: Millis, lease: Duration, skew: Duration) -> bool {
-        now.saturating_sub(self.last_look(now)) <= millis(lease)
-            && !self.clock_is_off(skew)
-            && !lease.is_zero()
+        now.saturating_sub(self.last_look(now)) <= millis(lease) && !self.clock_is_off(skew)
     }
 
     pub(crate) fn clock_is_off(&self, skew: Duration) -> bool {

@@ -34,6 +34,10 @@ fn counts(figures: &Figures) -> Table {
     row("tokens judged", figures.judged, String::new());
     row("rotations by operators", figures.rotations, String::new());
     row("revocations", figures.revocations, String::new());
+    row("revocations of tokens", figures.token_revocations, String::new());
+    row("revoked tokens presented in time to be refused", figures.dead_tokens, String::new());
+    row("feeds that were frozen", figures.freezes, String::new());
+    row("keys that were stolen", figures.thefts, String::new());
     row("keys that began to sign", figures.activations, String::new());
     row("told to come back (503)", figures.unavailable, String::new());
     let spread = |spread: &Spread| (spread.count, time(spread.longest));

@@ -87,12 +87,16 @@ fn clock(at: Millis) -> String {
 pub(crate) fn broken(which: &[Inequality], verifiers: usize, seeds: u64) -> ExitCode {
     let mut missed = 0;
     for inequality in which.iter().copied() {
-        let by_simulation = find(inequality, verifiers, seeds).map(|(seed, breach)| {
+        let (invariant, words) = inequality.breaks();
+        let is_that = |breach: &Breach| breach.invariant == invariant && breach.words.contains(words);
+        let found = find(inequality, verifiers, seeds).filter(|(_, breach)| is_that(breach));
+        let by_simulation = found.map(|(seed, breach)| {
             format!("seed {seed}, {}: {} ({})", clock(breach.at), breach.invariant, breach.words)
         });
         let explored = model::find(inequality);
         let by_model = explored
             .broken
+            .filter(|(property, _)| *property == inequality.refutes())
             .map(|(property, way)| format!("after {} states: {property} ({way})", explored.states));
         println!("{}", inequality.words());
         for (who, found) in [("simulation", by_simulation), ("model", by_model)] {

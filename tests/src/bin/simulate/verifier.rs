@@ -2,16 +2,23 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use claviger_jose::{NumericDate, Revocations};
 use claviger_jwks_client::{
     KeyError, Timing,
-    simulation::{FeedPolicy, Horizons, MIN_POLL, Policy, RevocationList, Turn, Want},
+    simulation::{
+        FeedPolicy, Horizons, MIN_POLL, Policy, PollEnd, PollTimes, RevocationList, SignedFor, StatementAges,
+        Turn, Want, poll_ended,
+    },
 };
 
 use crate::{
     chance::Chance,
     database::{KeyNo, Version},
+    disturbance::Disturbances,
+    meddling::Freeze,
     scenario::Scenario,
-    time::{HOUR, Millis, SECOND, millis, monotonic},
+    statement::Statement,
+    time::{HOUR, Millis, SECOND, date_off, millis, monotonic},
 };
 
 /// The least freshness that a client of an issuer on https takes.
@@ -78,8 +85,12 @@ pub(crate) struct Verifier {
     pub(crate) is_cut: bool,
     /// Its last contact failed, or was lost.
     pub(crate) is_disturbed: bool,
-    /// When it last was cut off or lost a message.
-    pub(crate) disturbed_at: Option<Millis>,
+    /// When it was cut off or lost messages.
+    pub(crate) disturbances: Disturbances,
+    /// Its last polls through a cache that was stuck.
+    pub(crate) frozen: Option<Freeze>,
+    /// The thief of this key has told it something, and the issuer nothing since.
+    pub(crate) robbed_by: Option<KeyNo>,
     /// Somebody drains its bucket for unknown kids until then.
     pub(crate) flooded_until: Millis,
     /// When its next attempt is; the event of any other time is void.
@@ -110,6 +121,41 @@ pub(crate) enum Client {
 pub(crate) struct Feed {
     pub(crate) policy: FeedPolicy,
     pub(crate) list: RevocationList,
+    /// The statement that was taken last.
+    pub(crate) latest: Option<Latest>,
+    ages: StatementAges,
+}
+
+/// What the client keeps of a statement.
+#[derive(Debug, Clone)]
+pub(crate) struct Latest {
+    pub(crate) statement: Statement,
+    times: SignedFor,
+    set: Version,
+}
+
+impl Latest {
+    pub(crate) fn of(statement: Statement, said: &Revocations, set: Version) -> Self {
+        Self { statement, times: SignedFor { iat: said.iat, exp: said.exp }, set }
+    }
+}
+
+impl Feed {
+    /// What an answered poll tells that has left this statement the latest, to a verifier that holds this set. The answer
+    /// says nothing of its own age: it comes from the issuer, or from a cache that keeps that to itself.
+    pub(crate) fn end(
+        &mut self,
+        held: Option<Version>,
+        (here, now): (NumericDate, Millis),
+        fresh: Duration,
+    ) -> PollEnd {
+        let fresh = Some(fresh);
+        let Some(latest) = &self.latest else { return PollEnd::NoNews { fresh } };
+        match self.ages.age(latest.times, here, monotonic(now)) {
+            Ok(age) => PollEnd::News { fresh, age, is_held: held.map(|held| held == latest.set) },
+            Err(_) => PollEnd::NoNews { fresh },
+        }
+    }
 }
 
 /// An exchange with the issuer.
@@ -144,7 +190,9 @@ impl Verifier {
             client: Client::started(class, scenario),
             is_cut: false,
             is_disturbed: false,
-            disturbed_at: None,
+            disturbances: Disturbances::default(),
+            frozen: None,
+            robbed_by: None,
             flooded_until: 0,
             next_poll: NEVER,
             is_quiet: false,
@@ -174,6 +222,7 @@ impl Verifier {
         } else {
             self.held = None;
         }
+        self.disturbances.note(now);
         (self.client, self.in_flight, self.is_waited_for, self.is_quiet) = (started, None, false, false);
     }
 
@@ -192,7 +241,8 @@ impl Verifier {
 
     /// An attempt came to nothing.
     pub(crate) fn failed(&mut self, errand: Errand, now: Millis, chance: &mut Chance) {
-        (self.is_disturbed, self.disturbed_at) = (true, Some(now));
+        self.is_disturbed = true;
+        self.disturbances.note(now);
         match (&mut self.client, errand) {
             (Client::Ours { feed: Some(feed), .. }, Errand::Feed) => {
                 feed.policy.failed(monotonic(now), None, chance.unit());
@@ -275,13 +325,31 @@ impl Verifier {
         }
     }
 
+    pub(crate) fn latest(&self) -> Option<&Latest> {
+        match &self.client {
+            Client::Ours { feed: Some(feed), .. } => feed.latest.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The cache that it polls through is stuck.
+    pub(crate) fn freeze(&self, now: Millis) -> Option<Freeze> {
+        self.frozen.filter(|freeze| now < freeze.until)
+    }
+
     pub(crate) fn is_flooded(&self, now: Millis) -> bool {
         now < self.flooded_until
     }
 
     /// It has confirmed the same set over and over while nobody looked: now it is as after the last of these times,
     /// which is drawn from where such a row of polls may stand at any moment.
-    pub(crate) fn catch_up(&mut self, now: Millis, says: Horizons, poll: Duration, chance: &mut Chance) {
+    pub(crate) fn catch_up(
+        &mut self,
+        now: Millis,
+        (says, poll): (Horizons, Duration),
+        latest: &Latest,
+        chance: &mut Chance,
+    ) {
         if self.next_poll > now {
             return; // nothing has happened since
         }
@@ -295,8 +363,10 @@ impl Verifier {
                 policy.succeeded(monotonic(at), version.is_some(), says, jitter);
                 if let Some(feed) = feed {
                     let (at, jitter) = last_of_a_row(poll, now, chance);
-                    feed.policy.succeeded(monotonic(at), monotonic(at), Some(poll), jitter);
-                    policy.vouched(monotonic(at), Duration::ZERO, chance.unit());
+                    feed.latest = Some(latest.clone());
+                    let end = feed.end(version, (date_off(at, self.clock), at), poll);
+                    let times = PollTimes { began: monotonic(at), now: monotonic(at) };
+                    poll_ended(end, times, [jitter, chance.unit()], &mut feed.policy, policy);
                 }
             }
             Client::Foreign { fetched_at } if class == Class::HourCache => {
@@ -312,8 +382,12 @@ impl Client {
         if !class.is_ours() {
             return Self::Foreign { fetched_at: 0 };
         }
-        let feed =
-            || Feed { policy: FeedPolicy::new(scenario.poll, MIN_POLL), list: RevocationList::default() };
+        let feed = || Feed {
+            policy: FeedPolicy::new(scenario.poll, MIN_POLL),
+            list: RevocationList::default(),
+            latest: None,
+            ages: StatementAges::default(),
+        };
         Self::Ours {
             policy: Box::new(Policy::new(timing(scenario), MIN_FRESHNESS)),
             feed: (class == Class::Feed).then(|| Box::new(feed())),

@@ -6,6 +6,7 @@ use claviger_keyring::{FleetView, Witness};
 use claviger_verifier::simulation::Acceptance;
 
 use crate::{
+    acceptance::leeway,
     agenda::{Agenda, Event},
     chance::Chance,
     database::{Database, KeyNo, Version},
@@ -67,7 +68,7 @@ impl World {
             is_out: false,
             is_window: false,
             last_replica_cut: None,
-            acceptance: Acceptance::new(lifetimes.skew),
+            acceptance: Acceptance::new(leeway(lifetimes.skew)),
             figures: Figures::default(),
             journal: Journal::default(),
             scenario,
@@ -127,6 +128,10 @@ impl World {
             Event::Mishap => self.mishap(),
             Event::VerifierBack(verifier) => self.reconnect_verifier(verifier as usize),
             Event::Flood(verifier) => self.flood(verifier as usize),
+            Event::Thaw(verifier) => self.thaw(verifier as usize),
+            Event::Steal(key) => self.steal(key),
+            Event::RevokeTokens => self.revoke_tokens(),
+            Event::CheckTokens(number) => self.check_tokens(number),
             Event::Outage(begins) => self.outage(begins),
             Event::Window(begins) => self.window(begins),
         }
@@ -208,7 +213,7 @@ impl World {
         let version = self.database.version_at(self.now);
         if version != self.replicas[replica].view || self.now < 2 * HOUR {
             self.leave_view(replica);
-            self.replicas[replica].view = version;
+            (self.replicas[replica].view, self.replicas[replica].view_since) = (version, self.now);
             self.check_replicas();
             self.first_signatures(replica);
         }

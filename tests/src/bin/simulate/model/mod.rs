@@ -16,7 +16,7 @@ use stateright::{Model, Property};
 pub(crate) use check::{find, is_sound, table};
 use state::{BEGINNING, Key, KeyNames, Life, Replica, State, Units, Verifier, View};
 
-use crate::acceptance::Judged;
+use crate::acceptance::{Judged, leeway};
 
 /// The world in which everything is tried.
 #[derive(Debug, Clone)]
@@ -72,15 +72,16 @@ impl SmallFleet {
         Units::try_from(seconds.div_ceil(self.unit)).unwrap_or(Units::MAX / 4)
     }
 
-    /// Whether a token is taken when it is signed, and not a minute after its end: by the real acceptance.
+    /// Whether a token is taken when it is signed, also where the clock is behind by S, and not a minute after its end: by the real acceptance.
     fn times_hold(&self) -> bool {
-        let skew = self.policy.lifetimes().skew;
+        let apart = self.policy.lifetimes().skew;
+        let skew = leeway(apart);
         let mut acceptance = claviger_verifier::simulation::Acceptance::new(skew);
         let iat = state::date(BEGINNING, self.unit);
         let exp = iat + self.policy.lifetimes().token;
         let mut judged =
             |here| Judged { iat, exp, sign_until: None, here, skew }.is_accepted(&mut acceptance);
-        judged(iat) && !judged(exp + std::time::Duration::from_secs(61))
+        judged(iat) && judged(iat.minus(apart)) && !judged(exp + std::time::Duration::from_secs(61))
     }
 }
 
