@@ -75,6 +75,7 @@ impl KeyView {
             keyring: Keyring::default(),
             signers: Vec::new(),
             unvouched: Vec::new(),
+            unreadable: Vec::new(),
             verify_only: None,
         };
         let view = Self::new(nothing, Duration::ZERO, Duration::ZERO, Duration::ZERO);
@@ -153,6 +154,7 @@ mod tests {
             keyring: Keyring::new(vec![ManagedKey { jwk: key.jwk().clone(), state }]),
             signers: Vec::new(),
             unvouched: Vec::new(),
+            unreadable: Vec::new(),
             verify_only: None,
         };
         KeyView::new(opened, Duration::from_mins(5), Duration::ZERO, Duration::from_mins(1))
