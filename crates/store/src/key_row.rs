@@ -8,12 +8,18 @@ use crate::{StoredKey, UnreadableKey, entity::signing_key::Model, store::date};
 
 /// Reads one row by itself, so that damage to it does no harm to the others.
 pub(crate) fn parse(row: &QueryResult) -> Result<StoredKey, UnreadableKey> {
-    let model = Model::from_query_result(row, "").map_err(|_| UnreadableKey {
-        kid: row.try_get("", "kid").unwrap_or_else(|_| "(no text)".to_owned()),
-        reason: "a column has the wrong type".to_owned(),
-    })?;
-    let kid = model.kid.clone();
-    accept(model).map_err(|reason| UnreadableKey { kid, reason: reason.to_owned() })
+    let unreadable = |reason: &str| {
+        let text = |column: &str| row.try_get("", column).unwrap_or_else(|_| "(no text)".to_owned());
+        UnreadableKey {
+            kid: text("kid"),
+            alg: text("alg"),
+            purpose: text("purpose"),
+            state: text("state"),
+            reason: reason.to_owned(),
+        }
+    };
+    let model = Model::from_query_result(row, "").map_err(|_| unreadable("a column has the wrong type"))?;
+    accept(model).map_err(unreadable)
 }
 
 fn accept(row: Model) -> Result<StoredKey, &'static str> {

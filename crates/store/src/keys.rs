@@ -1,4 +1,4 @@
-use claviger_jose::{Jwk, NumericDate};
+use claviger_jose::{Algorithm, Jwk, NumericDate};
 use claviger_keyring::{KeyState, Move, PURPOSE, SealedKey};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryTrait, Set};
 
@@ -44,6 +44,12 @@ pub struct StoredKey {
 pub struct UnreadableKey {
     /// What stands where the kid should be.
     pub kid: String,
+    /// What stands where the algorithm should be.
+    pub alg: String,
+    /// What stands where the purpose should be.
+    pub purpose: String,
+    /// What stands where the state should be: the database goes by it, whatever the rest of the row is.
+    pub state: String,
     /// What is wrong with the row, in words that hold nothing secret.
     pub reason: String,
 }
@@ -75,6 +81,28 @@ pub enum KeyOp {
         /// The seal over the new state.
         state_seal: Vec<u8>,
     },
+    /// A row that is no key is declared dead: as an active one it would stand in the way of every successor. There is
+    /// nothing that a seal could vouch for.
+    Bury {
+        /// What stands where the kid should be.
+        kid: String,
+        /// When it is declared dead.
+        at: NumericDate,
+    },
+}
+
+impl UnreadableKey {
+    /// Whether the database takes it for the active key of an algorithm, beside which there can be no other.
+    #[must_use]
+    pub fn stands_for(&self, alg: Algorithm) -> bool {
+        self.state == "active" && self.purpose == PURPOSE && self.alg == alg.as_str()
+    }
+
+    /// Whether it is declared dead already.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.state == "revoked"
+    }
 }
 
 impl Store {
@@ -129,6 +157,7 @@ impl Store {
                     make(&transaction, change, state_seal).await?;
                     failpoint("keys.after_first_move");
                 }
+                KeyOp::Bury { kid, at } => bury(&transaction, kid, *at).await?,
             }
         }
         if operations.iter().any(revokes) {
@@ -144,7 +173,11 @@ impl Store {
 }
 
 fn revokes(operation: &KeyOp) -> bool {
-    matches!(operation, KeyOp::Move { change, .. } if matches!(change.to, KeyState::Revoked { .. }))
+    match operation {
+        KeyOp::Insert(_) => false,
+        KeyOp::Move { change, .. } => matches!(change.to, KeyState::Revoked { .. }),
+        KeyOp::Bury { .. } => true,
+    }
 }
 
 async fn insert(transaction: &Transaction, key: &NewKey) -> Result<(), StoreError> {
@@ -190,5 +223,25 @@ async fn make(transaction: &Transaction, change: &Move, state_seal: &[u8]) -> Re
     match update.exec(transaction).await?.rows_affected {
         1 => Ok(()),
         _ => Err(StoreError::NotInState(*kid)),
+    }
+}
+
+async fn bury(transaction: &Transaction, kid: &str, at: NumericDate) -> Result<(), StoreError> {
+    let dead = KeyState::Revoked { at };
+    let row = signing_key::ActiveModel {
+        state: Set(dead.name().to_owned()),
+        since: Set(secs(at)),
+        until: Set(None),
+        sealed: Set(None),
+        state_seal: Set(Vec::new()),
+        ..Default::default()
+    };
+    let update = signing_key::Entity::update_many()
+        .set(row)
+        .filter(signing_key::Column::Kid.eq(kid))
+        .filter(signing_key::Column::State.ne(dead.name()));
+    match update.exec(transaction).await?.rows_affected {
+        1 => Ok(()),
+        _ => Err(StoreError::Corrupt(format!("there is no row {kid:?} that could be declared dead"))),
     }
 }

@@ -58,10 +58,15 @@ pub fn sign(
     head: (u64, [u8; 32]),
     now: NumericDate,
 ) -> Result<Checkpoint, SignError> {
-    let (sequence, hash) = head;
-    let claims =
-        CheckpointClaims { iss: issuer.to_string(), seq: sequence, hash: base64url::encode(&hash), iat: now };
-    Ok(Checkpoint { sequence, jws: key.sign(Typ::AuditCheckpoint, &claims)? })
+    let claims = claims(issuer, head, now);
+    Ok(Checkpoint { sequence: claims.seq, jws: key.sign(Typ::AuditCheckpoint, &claims)? })
+}
+
+/// What a checkpoint of a log with this head says.
+#[must_use]
+pub fn claims(issuer: &Issuer, head: (u64, [u8; 32]), now: NumericDate) -> CheckpointClaims {
+    let (seq, hash) = head;
+    CheckpointClaims { iss: issuer.to_string(), seq, hash: base64url::encode(&hash), iat: now }
 }
 
 #[cfg(test)]

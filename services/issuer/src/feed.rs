@@ -52,11 +52,18 @@ impl SignedStatement {
     ///
     /// # Errors
     /// [`StatementError`].
+    pub fn sign(key: &SigningKey, statement: &Revocations) -> Result<Self, StatementError> {
+        Self::of(key.sign(Typ::Revocations, statement)?, statement, *key.kid())
+    }
+
+    /// A statement that was signed as `jws` by the key `signer`.
+    ///
+    /// # Errors
+    /// [`StatementError::TooLarge`].
     ///
     /// # Panics
     /// Never: base64url in quotes is a header value.
-    pub fn sign(key: &SigningKey, statement: &Revocations) -> Result<Self, StatementError> {
-        let jws = key.sign(Typ::Revocations, statement)?;
+    pub fn of(jws: String, statement: &Revocations, signer: Kid) -> Result<Self, StatementError> {
         if jws.len() > MAX_STATEMENT {
             return Err(StatementError::TooLarge(jws.len()));
         }
@@ -69,7 +76,7 @@ impl SignedStatement {
             signed: statement.iat,
             expires: statement.exp,
             keys: statement.jwks.clone(),
-            signer: *key.kid(),
+            signer,
         })
     }
 
@@ -177,6 +184,7 @@ mod tests {
             keyring: Keyring::default(),
             signers,
             unvouched: Vec::new(),
+            unreadable: Vec::new(),
             verify_only: None,
         };
         KeyView::new(opened, Duration::from_mins(5), Duration::ZERO, Duration::from_mins(1))

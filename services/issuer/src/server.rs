@@ -188,7 +188,7 @@ impl AuthorizationServer {
 }
 
 impl Issuance {
-    fn new(config: Config, mint: Mint, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(config: Config, mint: Mint, shutdown: Shutdown) -> Self {
         let mut counters = Counters::default();
         if let Some(outcomes) = mint.external_outcomes() {
             counters.external = Arc::clone(outcomes);

@@ -1,6 +1,9 @@
 mod duty;
 mod look;
 mod pulse;
+mod signing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{
     Arc, Mutex,
@@ -52,6 +55,10 @@ pub(crate) struct Ticker {
     news: Notify,
     /// Whether this replica takes due steps.
     on_duty: AtomicBool,
+    /// Until when it leaves them to others, for it could not take them.
+    resting: Mutex<Option<Instant>>,
+    /// The entity tag of the key set that was kept last.
+    kept: Mutex<String>,
     checkpoint: Mutex<Option<LastCheckpoint>>,
 }
 
@@ -66,23 +73,37 @@ impl Ticker {
             sequence: AtomicU64::new(0),
             news: Notify::new(),
             on_duty: AtomicBool::new(false),
+            resting: Mutex::default(),
+            kept: Mutex::default(),
             checkpoint: Mutex::default(),
         }
     }
 
-    /// Loads everything and makes the keys of a first start.
+    /// Loads everything and makes the keys of a first start. Where there are keys, nothing that is only due, or to be
+    /// written down, keeps them from being served: a full disk or a module that is away would end every restart.
     pub(crate) async fn first(&self) -> Result<(), TickError> {
-        match self.rotation.take_due_steps().await {
-            Ok(_) | Err(RotationError::VerifyOnly(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let rotated = self.rotation.take_due_steps().await;
         let asked = Instant::now();
         self.note_clock().await?;
         self.load_keys().await?;
+        match rotated {
+            Ok(_) | Err(RotationError::VerifyOnly(_)) => {}
+            Err(error) if self.issuance.keys.load().keyring.published().next().is_none() => {
+                return Err(error.into());
+            }
+            Err(error) => tracing::warn!(%error, "due steps cannot be taken at the start"),
+        }
         self.load_registry().await?;
         self.issuance.lease.confirm(asked);
-        self.look().await?;
-        self.tell().await
+        self.refresh().await?;
+        if let Err(error) = self.beat().await {
+            tracing::warn!(%error, "the other replicas do not hear of this one");
+        }
+        self.hear().await?;
+        if let Err(error) = self.tell().await {
+            tracing::warn!(%error, "there is no revocation feed at the start");
+        }
+        Ok(())
     }
 
     /// Goes on until it is dropped. Several loops: making an RSA key takes a good part of a second, and the lease must
@@ -124,9 +145,12 @@ pub enum TickError {
     /// The revocation feed.
     #[error("revocation feed: {0}")]
     Statement(#[from] StatementError),
-    /// A checkpoint of the audit log.
-    #[error("checkpoint: {0}")]
-    Checkpoint(#[from] SignError),
+    /// Signing the feed or a checkpoint.
+    #[error("signing: {0}")]
+    Sign(#[from] SignError),
+    /// The keeper of the key did not sign; the log says why.
+    #[error("the keeper of the key does not sign")]
+    Keeper,
     /// A key that makes the program panic; the keys in use stay as they were.
     #[error("opening or using the keys panicked")]
     Panicked,

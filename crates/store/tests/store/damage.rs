@@ -1,8 +1,9 @@
 //! A damaged row is reported, and harms no other.
 
-use claviger_store::{KeyOp, NewKey, Store};
+use claviger_jose::Algorithm;
+use claviger_store::{KeyOp, NewKey, Store, StoreError};
 
-use crate::fixture::{Database, Intruder, active, on_each_database, prepared};
+use crate::fixture::{Database, Intruder, active, at, on_each_database, prepared};
 
 struct Keys {
     store: Store,
@@ -141,4 +142,53 @@ async fn every_flipped_byte_of_a_public_key_is_noticed() {
         let others = snapshot.keys.iter().filter(|key| key.jwk != keys.good.jwk);
         assert!(others.into_iter().all(|key| key.jwk == keys.bad.jwk), "byte {position} made another key");
     }
+}
+
+// S-53
+#[tokio::test]
+async fn an_unreadable_row_stands_for_its_algorithm_until_it_is_buried() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        let bad = active();
+        store.change_keys(0, &[KeyOp::Insert(bad.clone())], &[]).await.expect("applied");
+        let intruder = database.intruder().await;
+        intruder.execute("UPDATE signing_key SET public_jwk = '{}'").await.expect_err("it is guarded");
+        // Damage below the database goes past its guards, and they are there again afterwards.
+        let kid = bad.jwk.kid().to_string();
+        let damaged = damaged_beside_its_guards(&intruder, database.is_sqlite()).await;
+        assert!(damaged, "one row");
+        let snapshot = store.load_keys().await.expect("damage is no error");
+        let row = &snapshot.unreadable[0];
+        assert!(row.kid == kid && row.stands_for(Algorithm::Es256) && !row.stands_for(Algorithm::Rs256));
+        let successor = [KeyOp::Insert(active())];
+        let refused = store.change_keys(snapshot.revision, &successor, &[]).await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+
+        let sequence = store.revisions().await.expect("they are there").revocations;
+        let bury = KeyOp::Bury { kid: kid.clone(), at: at(200) };
+        let [new] = successor;
+        store.change_keys(snapshot.revision, &[bury.clone(), new], &[]).await.expect("the way is clear");
+        let snapshot = store.load_keys().await.expect("it loads");
+        assert!(snapshot.keys.len() == 1 && snapshot.unreadable[0].is_revoked());
+        let feed = store.load_revocations().await.expect("it loads");
+        assert!(feed.sequence > sequence && feed.kids == [*bad.jwk.kid()]);
+        let again = store.change_keys(snapshot.revision, &[bury], &[]).await;
+        assert!(matches!(again, Err(StoreError::Corrupt(_))), "its time of death stays: {again:?}");
+    })
+    .await;
+}
+
+async fn damaged_beside_its_guards(intruder: &Intruder, is_sqlite: bool) -> bool {
+    let damage = "UPDATE signing_key SET public_jwk = '{}'";
+    if !is_sqlite {
+        intruder.execute("ALTER TABLE signing_key DISABLE TRIGGER ALL").await.expect("a superuser may");
+        let rows = intruder.execute(damage).await.expect("nothing guards the row");
+        intruder.execute("ALTER TABLE signing_key ENABLE TRIGGER ALL").await.expect("a superuser may");
+        return rows == 1;
+    }
+    let guard = intruder.read("SELECT sql FROM sqlite_master WHERE name = 'signing_key_forward'").await;
+    intruder.execute("DROP TRIGGER signing_key_forward").await.expect("a writer may");
+    let rows = intruder.execute(damage).await.expect("nothing guards the row");
+    intruder.execute(&guard).await.expect("as it was");
+    rows == 1
 }

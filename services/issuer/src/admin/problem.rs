@@ -77,6 +77,7 @@ impl From<RotationError> for Problem {
         match error {
             RotationError::Store(error) => error.into(),
             RotationError::Refused(refusal) => refused(&refusal, detail),
+            RotationError::ClockOff { .. } => Self::conflict("clock_off", detail),
             RotationError::VerifyOnly(_) => Self::conflict("verify_only", detail),
             RotationError::Changed { .. } | RotationError::Busy => Self::conflict("changed", detail),
             error => {

@@ -88,7 +88,7 @@ pub(super) struct Keyroom<'c> {
 
 impl<'c> Keyroom<'c> {
     pub(super) async fn open(config: &'c Config) -> anyhow::Result<Self> {
-        let vault = Arc::new(Vault::unlock(config).await?);
+        let vault = Arc::new(Vault::unlock_without_module(config).await?);
         let store = super::store(config).await?;
         let rotation = Rotation::new(store.clone(), Arc::clone(&vault), config.policy, Actor::operator());
         Ok(Self { config, store, vault, rotation })
@@ -99,7 +99,7 @@ impl<'c> Keyroom<'c> {
     }
 
     async fn opened(&self) -> anyhow::Result<Opened> {
-        Ok(self.vault.open(&self.store.load_keys().await?, &[]))
+        Ok(self.vault.read(&self.store.load_keys().await?))
     }
 
     /// The keys that are vouched for, and their revision.

@@ -15,7 +15,9 @@ mod view;
 
 #[cfg(feature = "pkcs11")]
 pub use external::Pkcs11Module;
-pub use external::{Breaker, ExternalSigning, KeyModule, ModuleError, SIGNING_OUTCOMES, SigningRefused};
+pub use external::{
+    Breaker, ExternalSigning, KeyModule, LazyModule, ModuleError, SIGNING_OUTCOMES, SigningRefused,
+};
 pub use kek::{create_kek, read_kek};
 pub use rewrap::{Rewrap, RewrapError, RewrapReport};
 pub use rotation::{Refusal, Rotation, RotationError, Taken};

@@ -20,6 +20,8 @@ pub struct KeyView {
     pub published: PublishedSet,
     /// Why nothing is signed, if so.
     pub verify_only: Option<String>,
+    /// Whether the key-encryption key, of this look or an earlier one, vouches for the set as it is published.
+    pub vouched: bool,
     /// When each key was made.
     pub created: HashMap<Kid, NumericDate>,
     /// Stored keys that are damaged, that nobody vouches for, or that should sign and do not open.
@@ -46,6 +48,7 @@ impl KeyView {
             published: PublishedSet::new(&opened.keyring, freshness, staleness, lease),
             revision: opened.revision,
             keyring: opened.keyring,
+            vouched: opened.verify_only.is_none(),
             verify_only: opened.verify_only,
             created: HashMap::new(),
             unusable: 0,
@@ -72,19 +75,22 @@ impl KeyView {
             keyring: Keyring::default(),
             signers: Vec::new(),
             unvouched: Vec::new(),
+            unreadable: Vec::new(),
             verify_only: None,
         };
-        Self::new(nothing, Duration::ZERO, Duration::ZERO, Duration::ZERO)
+        let view = Self::new(nothing, Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        Self { vouched: false, ..view }
     }
 
     /// The view after this one. A set that was vouched for is never replaced by one that is not: whoever can
-    /// write the database but lacks the key-encryption key could publish a key of his choice.
+    /// write the database but lacks the key-encryption key could publish a key of his choice, at once or in several
+    /// steps.
     #[must_use]
     pub fn followed_by(&self, next: Self) -> Self {
-        if next.verify_only.is_none() || self.verify_only.is_some() || self.revision == 0 {
+        if next.verify_only.is_none() || !self.vouched {
             return next;
         }
-        Self { published: self.published.clone(), keyring: self.keyring.clone(), ..next }
+        Self { published: self.published.clone(), keyring: self.keyring.clone(), vouched: true, ..next }
     }
 
     /// The key that signs with this algorithm, if one can.
@@ -148,6 +154,7 @@ mod tests {
             keyring: Keyring::new(vec![ManagedKey { jwk: key.jwk().clone(), state }]),
             signers: Vec::new(),
             unvouched: Vec::new(),
+            unreadable: Vec::new(),
             verify_only: None,
         };
         KeyView::new(opened, Duration::from_mins(5), Duration::ZERO, Duration::from_mins(1))

@@ -1,12 +1,13 @@
 //! What one replica does for all.
 
 use std::{
-    sync::{PoisonError, atomic::Ordering},
-    time::Duration,
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
-use claviger_jose::NumericDate;
+use claviger_jose::{NumericDate, Typ};
 use claviger_keyring::FleetView;
+use claviger_store::Checkpoint;
 
 use super::{TickError, Ticker};
 use crate::{
@@ -22,12 +23,37 @@ const DUTY: Duration = Duration::from_secs(10);
 impl Ticker {
     /// Takes the steps that are due by the keys in memory; a look then sees what came of it.
     pub(super) async fn rotate(&self) -> Result<(), TickError> {
-        // By a clock that stepped ahead a key would be due that nobody has learned.
-        if self.issuance.lease.clock_is_off() {
+        if !self.is_fit() {
             self.on_duty.store(false, Ordering::Release);
             return Ok(());
         }
         let length = DUTY.max(3 * self.period());
+        let taken = self.take_turn(length).await;
+        if taken.is_err() {
+            self.rest(length).await;
+        }
+        taken
+    }
+
+    /// Whether this replica could take steps: others take them while it cannot.
+    fn is_fit(&self) -> bool {
+        // By a clock that stepped ahead a key would be due that nobody has learned.
+        let is_off = self.issuance.lease.clock_is_off();
+        let rests = self.resting().is_some_and(|until| Instant::now() < until);
+        !is_off && !rests && self.issuance.keys.load().verify_only.is_none()
+    }
+
+    /// Gives the duty up: what this replica cannot do, for the keeper of its keys is away, another one may.
+    async fn rest(&self, length: Duration) {
+        self.on_duty.store(false, Ordering::Release);
+        *self.resting() = Some(Instant::now() + length);
+        // If this fails too, it runs out by itself.
+        if let Err(error) = self.store.take_duty(&self.issuance.replica, Duration::ZERO).await {
+            tracing::debug!(%error, "the duty is not given up but runs out");
+        }
+    }
+
+    async fn take_turn(&self, length: Duration) -> Result<(), TickError> {
         let on_duty = self.store.take_duty(&self.issuance.replica, length).await?;
         self.on_duty.store(on_duty, Ordering::Release);
         if on_duty
@@ -70,9 +96,9 @@ impl Ticker {
             let Some(key) = signer(&keys, &self.issuance.revocations.load().kids).cloned() else {
                 return Ok(());
             };
-            let issuer = self.issuance.config.issuer.clone();
-            let sign = move || checkpoint::sign(&key, &issuer, head, now);
-            let signed = tokio::task::spawn_blocking(sign).await.map_err(|_| TickError::Panicked)??;
+            let claims = checkpoint::claims(&self.issuance.config.issuer, head, now);
+            let jws = self.sign(&key, Typ::AuditCheckpoint, Arc::new(claims)).await?;
+            let signed = Checkpoint { sequence: head.0, jws };
             self.store.keep_checkpoint(&signed).await?;
             self.remember_checkpoint(LastCheckpoint { sequence: signed.sequence, signed: now });
         } else {
@@ -88,6 +114,10 @@ impl Ticker {
             Some(stored) => LastCheckpoint { sequence: stored.sequence, signed: now },
             None => LastCheckpoint { sequence: 0, signed: NumericDate::from_secs(0) },
         })
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last_checkpoint(&self) -> Option<LastCheckpoint> {

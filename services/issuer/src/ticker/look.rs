@@ -1,15 +1,16 @@
 //! What every replica does: look, tell, and note what it is told.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
+    time::Instant,
 };
 
+use claviger_jose::Typ;
 use claviger_store::{Heartbeat, Revisions, StoreError};
 
 use super::{TickError, Ticker};
 use crate::{
-    clock::wall_clock,
+    clock::{is_off, wall_clock},
     feed::{SignedStatement, signer, statement},
     keys::KeyView,
     registry_view::RegistryView,
@@ -33,6 +34,18 @@ impl Ticker {
 
     /// Looks whether anything has changed, and renews the lease.
     pub(super) async fn look(&self) -> Result<(), TickError> {
+        let registry = self.refresh().await?;
+        self.beat().await?;
+        self.keep_set(&self.issuance.keys.load_full()).await?;
+        // Last: one damaged row of the registry must not end issuing for all others.
+        if registry != self.issuance.registry.load().revision {
+            self.load_registry().await?;
+        }
+        Ok(())
+    }
+
+    /// The part of a look that only reads. Answers the revision of the registry.
+    pub(super) async fn refresh(&self) -> Result<u64, TickError> {
         let asked = Instant::now();
         let Revisions { keyring, registry, revocations } = self.store.revisions().await?;
         self.note_clock().await?;
@@ -44,21 +57,23 @@ impl Ticker {
         if self.sequence.swap(revocations, Ordering::AcqRel) != revocations {
             self.news.notify_one();
         }
-        self.beat().await?;
-        // Last: one damaged row of the registry must not end issuing for all others.
-        if registry != self.issuance.registry.load().revision {
-            self.load_registry().await?;
+        Ok(registry)
+    }
+
+    /// Loads what is revoked, if that has changed.
+    pub(super) async fn hear(&self) -> Result<(), TickError> {
+        let issuance = &self.issuance;
+        let sequence = self.sequence.load(Ordering::Acquire);
+        if sequence != issuance.revocations.load().sequence {
+            issuance.revocations.store(Arc::new(self.store.load_revocations().await?));
         }
         Ok(())
     }
 
     /// Loads what is revoked, if that has changed, and signs the feed anew when it is time to.
     pub(super) async fn tell(&self) -> Result<(), TickError> {
+        self.hear().await?;
         let issuance = &self.issuance;
-        let sequence = self.sequence.load(Ordering::Acquire);
-        if sequence != issuance.revocations.load().sequence {
-            issuance.revocations.store(Arc::new(self.store.load_revocations().await?));
-        }
         // Who is cut off from the database does not know what is revoked by now.
         if issuance.lease.refusal().is_some() {
             return Ok(());
@@ -73,9 +88,11 @@ impl Ticker {
             return Ok(()); // verify-only, and `/readyz` says so
         };
         let issuer = issuance.config.issuer.clone();
-        let sign = move || SignedStatement::sign(&key, &statement(&issuer, &snapshot, &keys, now));
-        let signed = tokio::task::spawn_blocking(sign).await.map_err(|_| TickError::Panicked)??;
-        issuance.feed.store(Some(Arc::new(signed)));
+        // Of very many revocations it takes milliseconds: not on an async worker.
+        let said = move || Arc::new(statement(&issuer, &snapshot, &keys, now));
+        let said = tokio::task::spawn_blocking(said).await.map_err(|_| TickError::Panicked)?;
+        let jws = self.sign(&key, Typ::Revocations, Arc::clone(&said)).await?;
+        issuance.feed.store(Some(Arc::new(SignedStatement::of(jws, &said, *key.kid())?)));
         Ok(())
     }
 
@@ -98,7 +115,7 @@ impl Ticker {
     }
 
     /// Says that this replica is alive, and what it publishes.
-    async fn beat(&self) -> Result<(), StoreError> {
+    pub(super) async fn beat(&self) -> Result<(), StoreError> {
         let issuance = &self.issuance;
         let heartbeat = Heartbeat {
             replica: issuance.replica.clone(),
@@ -123,10 +140,27 @@ impl Ticker {
         };
         let next = tokio::task::spawn_blocking(view).await.map_err(|_| TickError::Panicked)?;
         let next = self.issuance.keys.load().followed_by(next);
-        // Before anybody can hold the set: whoever names it later is known by what he holds.
-        self.store.keep_key_set(next.published.tag(), &next.published_kids()).await?;
+        // Before anybody can hold the set: whoever names it later is known by what he holds. A database that takes no
+        // writes delays that and nothing else: each look tries again.
+        if let Err(error) = self.keep_set(&next).await {
+            tracing::warn!(%error, "it cannot be written down which keys are published");
+        }
         self.issuance.keys.store(Arc::new(next));
         Ok(())
+    }
+
+    /// Writes down which keys are published, once per set.
+    async fn keep_set(&self, keys: &KeyView) -> Result<(), StoreError> {
+        let tag = keys.published.tag();
+        if *self.kept() != tag {
+            self.store.keep_key_set(tag, &keys.published_kids()).await?;
+            tag.clone_into(&mut self.kept());
+        }
+        Ok(())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, String> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn load_registry(&self) -> Result<(), StoreError> {
@@ -141,10 +175,7 @@ impl Ticker {
         let before = wall_clock();
         let database = self.store.now().await?;
         let after = wall_clock();
-        // The database's answer lies between the two; a slow answer is no wrong clock.
-        let difference = before.since(database).max(database.since(after));
-        // All are whole seconds: a difference of one is none.
-        let off = difference > self.issuance.config.policy.lifetimes().skew + Duration::from_secs(1);
+        let off = is_off(before, database, after, self.issuance.config.policy.lifetimes().skew);
         if off {
             tracing::error!(here = %after, %database, "the clock differs from the database's by more than the skew allowed");
         }

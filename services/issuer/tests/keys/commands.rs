@@ -145,3 +145,31 @@ fn the_fleet_is_shown_to_people_and_to_machines() {
     assert!(out.contains("no replica is running") && out.contains("no verifier has named itself"), "{out}");
     assert_eq!(home.json(&["keys", "fleet", "--json"])["replicas"], serde_json::json!([]));
 }
+
+// S-42
+#[cfg(feature = "pkcs11")]
+#[test]
+fn keys_are_listed_and_die_while_the_module_that_keeps_some_is_away() {
+    let home = Home::new();
+    home.out(&["keys", "rotate"]);
+    let (stolen, next) = (home.kid("ES256", "active"), home.kid("ES256", "prepared"));
+    let file = home.path().join("claviger.toml");
+    let mut text = std::fs::read_to_string(&file).expect("settings");
+    text.push_str(PKCS11);
+    std::fs::write(&file, text).expect("written");
+    std::fs::copy(home.path().join("kek"), home.path().join("pin")).expect("a file that only we can read");
+    let out = home.out(&["keys", "revoke", &stolen]);
+    assert!(out.contains(&format!("{next} signs from now on")), "{out}");
+    assert!(out.contains("not made yet"), "{out}");
+    assert_eq!(home.kid("ES256", "active"), next);
+}
+
+#[cfg(feature = "pkcs11")]
+const PKCS11: &str = r#"
+[keys]
+provider = "pkcs11"
+[keys.pkcs11]
+module = "/nowhere/module.so"
+token = "claviger"
+pin = { file = "pin" }
+"#;

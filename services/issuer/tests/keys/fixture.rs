@@ -2,13 +2,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use claviger_issuer::{
     actor::Actor,
-    keys::{Opened, Rotation, Taken, Vault},
+    keys::{KeyModule, KeyProvider, ModuleError, Opened, Rotation, Taken, Vault},
 };
-use claviger_jose::{Algorithm, Kid};
-use claviger_keyring::{KeyEncryptionKey, Lifetimes, RotationPolicy};
+use claviger_jose::{Algorithm, Jwk, Kid};
+use claviger_keyring::{KeyEncryptionKey, Lifetimes, Reference, RotationPolicy, Signer};
 use claviger_store::{AuditRecord, Store, StoredKey};
 use migrations::Migrator;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use tempfile::TempDir;
 
 /// An issuer without a server: a database, a key-encryption key and a policy.
@@ -89,12 +89,44 @@ impl Intruder {
     pub(crate) async fn execute(&self, sql: &str) {
         self.0.execute_unprepared(sql).await.expect("nothing stands in the way");
     }
+
+    /// A transaction that keeps everybody else from writing.
+    pub(crate) async fn hold(&self) -> DatabaseTransaction {
+        let transaction = self.0.begin().await.expect("a transaction");
+        let taken = transaction.execute_unprepared("UPDATE revision SET keyring = keyring").await;
+        taken.expect("nobody else writes");
+        transaction
+    }
 }
 
 pub(crate) fn vault(seed: u8) -> Arc<Vault> {
     let raw: Vec<u8> = (0..32_u8).map(|n| n.wrapping_mul(seed) ^ (n << 3) ^ seed).collect();
     let kek = KeyEncryptionKey::new(&raw).expect("strong enough");
     Arc::new(Vault::new("https://id.example.test".parse().expect("an issuer"), kek))
+}
+
+/// A keeper of keys that is away.
+#[derive(Debug)]
+struct Away;
+
+impl KeyModule for Away {
+    fn generate(&self, _: Algorithm) -> Result<(Reference, Jwk), ModuleError> {
+        Err(ModuleError { what: "making a key".to_owned(), reason: "away".to_owned() })
+    }
+
+    fn signer(&self, _: Algorithm, _: &Reference) -> Result<Arc<dyn Signer>, ModuleError> {
+        Err(ModuleError { what: "signing".to_owned(), reason: "away".to_owned() })
+    }
+
+    fn destroy(&self, _: &Reference) -> Result<(), ModuleError> {
+        Err(ModuleError { what: "destroying a key".to_owned(), reason: "away".to_owned() })
+    }
+}
+
+/// The vault of the house, with new keys to be made where nobody answers.
+pub(crate) fn crippled() -> Arc<Vault> {
+    let vault = Arc::into_inner(vault(7)).expect("nobody else has it");
+    Arc::new(vault.with_module(Arc::new(Away), KeyProvider::Pkcs11))
 }
 
 /// A policy under which only verifiers that name themselves matter.

@@ -1,5 +1,5 @@
 use claviger_issuer::keys::RotationError;
-use claviger_jose::{Algorithm, Kid};
+use claviger_jose::{Algorithm, Kid, NumericDate};
 use claviger_keyring::{KeyState, StepRefused};
 use serde_json::json;
 
@@ -110,4 +110,20 @@ async fn under_another_key_encryption_key_nothing_is_changed_and_that_is_noted()
     assert!(matches!(other.take_due_steps().await, Err(RotationError::VerifyOnly(_))));
     assert_eq!(house.keys().await, before);
     assert_eq!(house.act_names(3).await, "key.create keys.refused keys.refused", "the clock is no operator");
+}
+
+// S-109
+#[tokio::test]
+async fn by_a_clock_that_differs_from_the_databases_keys_only_die() {
+    let house = House::new().await;
+    let before = house.keys().await;
+    let early = house.rotation().with_clock(|| NumericDate::from_secs(1_000_000_000));
+    assert!(matches!(early.take_due_steps().await, Err(RotationError::ClockOff { .. })));
+    assert!(matches!(early.force(ES256, None).await, Err(RotationError::ClockOff { .. })));
+    assert_eq!(house.keys().await, before);
+    assert_eq!(house.act_names(1).await, "keys.refused");
+    early
+        .revoke(house.active(Algorithm::Es256).await)
+        .await
+        .expect("an emergency does not wait for the time");
 }

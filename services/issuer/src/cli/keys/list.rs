@@ -22,6 +22,9 @@ pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result
     for key in &opened.unvouched {
         println!("damaged, or changed by hand, and not used: {} ({})", key.jwk.kid(), key.state.name());
     }
+    for row in &opened.unreadable {
+        println!("damaged, and no key: {} ({}; {})", row.kid, row.state, row.reason);
+    }
     match opened.verify_only {
         Some(why) => println!("verify-only: {why}"),
         None => println!("{}", next_step(&opened.keyring, policy, now)),
@@ -52,6 +55,7 @@ fn document(opened: &Opened, policy: &RotationPolicy, now: NumericDate) -> Value
         "now": now,
         "keys": keys.collect::<Vec<_>>(),
         "unvouched": opened.unvouched.iter().map(|key| key.jwk.kid()).collect::<Vec<_>>(),
+        "unreadable": opened.unreadable.iter().map(|row| row.kid.as_str()).collect::<Vec<_>>(),
         "verify_only": opened.verify_only,
         "next": next.map(|(at, step)| json!({ "at": at, "step": announce(&step) })),
     })

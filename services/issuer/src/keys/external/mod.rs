@@ -4,6 +4,7 @@
 //! time: a few threads, a bounded queue, two more tries, a quarter of a second, and a [`Breaker`].
 
 mod breaker;
+mod lazy;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod signing;
@@ -14,6 +15,7 @@ use claviger_jose::{Algorithm, Jwk};
 use claviger_keyring::{Reference, Signer};
 
 pub use breaker::Breaker;
+pub use lazy::LazyModule;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::Pkcs11Module;
 pub use signing::{ExternalSigning, SIGNING_OUTCOMES, SigningRefused};

@@ -1,6 +1,8 @@
 use claviger_jose::{Algorithm, Kid, NumericDate};
 use claviger_keyring::{FleetView, Keyring, RotationPolicy, Step, StepRefused};
 
+use claviger_store::UnreadableKey;
+
 use super::Opened;
 
 /// What may be asked of the keys.
@@ -32,6 +34,7 @@ impl Asked<'_> {
         }
     }
 
+    /// Whether it goes by the clock, and by who has learned what. An emergency does not.
     pub(super) fn waits_for_the_fleet(&self) -> bool {
         matches!(self, Self::DueSteps | Self::Rotation { .. })
     }
@@ -74,11 +77,23 @@ impl Asked<'_> {
         }
     }
 
-    /// Whether a step must be left out, for a damaged key stands in its way. One that dies in the same breath does not.
+    /// The rows that are no keys and die with it.
+    pub(super) fn buried<'o>(&self, opened: &'o Opened) -> Vec<&'o UnreadableKey> {
+        let dies = |row: &&UnreadableKey| match self {
+            Self::DueSteps | Self::Rotation { .. } => false,
+            Self::Revocation(kid) => row.kid == kid.as_str(),
+            Self::RevocationOfAll => true,
+        };
+        opened.unreadable.iter().filter(|row| !row.is_revoked()).filter(dies).collect()
+    }
+
+    /// Whether a step must be left out, for a damaged key stands in its way. One that dies in the same breath does not. A
+    /// revocation is not held up by a successor that cannot be.
     pub(super) fn is_blocked(&self, opened: &Opened, step: &Step) -> bool {
         match self {
             Self::DueSteps => opened.blocks(step),
-            Self::Rotation { .. } | Self::Revocation(_) | Self::RevocationOfAll => false,
+            Self::Revocation(dying) => opened.in_the_way_of(step).any(|kid| kid != dying.as_str()),
+            Self::Rotation { .. } | Self::RevocationOfAll => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 use claviger_jose::{Jwk, NumericDate};
 use claviger_keyring::{KeyState, Keyring, KnownBy, Move, RotationPolicy, Secret, Step, StepRefused};
-use claviger_store::{Act, KeyOp, KeySnapshot};
+use claviger_store::{Act, KeyOp, KeySnapshot, UnreadableKey};
 use serde_json::{Value, json};
 
 use super::{Made, Vault};
@@ -55,6 +55,17 @@ impl<'r> Draft<'r> {
             }
         }
         Ok(self)
+    }
+
+    /// The same, with rows that are declared dead although they are no keys.
+    pub(super) fn burying(mut self, rows: &[&UnreadableKey], now: NumericDate) -> Self {
+        for row in rows {
+            let after = tell(KeyState::Revoked { at: now });
+            let detail = json!({ "alg": row.alg, "before": row.state, "after": after, "damage": row.reason });
+            self.acts.push(self.actor.act("key.revoke", row.kid.clone(), detail));
+            self.ops.push(KeyOp::Bury { kid: row.kid.clone(), at: now });
+        }
+        self
     }
 
     fn write_move(&mut self, change: Move, step: &Step) -> Result<(), StepRefused> {

@@ -21,6 +21,14 @@ pub enum RotationError {
     /// The wrong key-encryption key: nothing may be made.
     #[error("verify-only: {0}")]
     VerifyOnly(String),
+    /// The clock here and the database's differ: by one of them a key would be due that nobody has learned.
+    #[error("the clock here says {here} and the database's {database}: put them right first")]
+    ClockOff {
+        /// The time here.
+        here: NumericDate,
+        /// The time of the database.
+        database: NumericDate,
+    },
     /// The keys are no longer those that the request was made for.
     #[error("the keys are at revision {found}, not at {expected}: look at them again, and ask again")]
     Changed {
@@ -56,7 +64,11 @@ impl RotationError {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::VerifyOnly(_) | Self::Changed { .. } | Self::Busy => true,
+            Self::Refused(_)
+            | Self::VerifyOnly(_)
+            | Self::ClockOff { .. }
+            | Self::Changed { .. }
+            | Self::Busy => true,
             Self::NewKey(_) | Self::Store(_) => false,
         }
     }

@@ -3,21 +3,37 @@
 mod asked;
 mod draft;
 mod error;
+mod tries;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use claviger_jose::{Algorithm, Kid};
-use claviger_keyring::{FleetView, RotationPolicy, Secret, SigningKey, Step};
-use claviger_store::{Outcome, Store, failpoint};
+use claviger_jose::{Algorithm, Kid, NumericDate};
+use claviger_keyring::{FleetView, RotationPolicy, Secret, SigningKey, Step, StepRefused};
+use claviger_store::{KeySnapshot, Outcome, Store, failpoint};
+use tokio::time::{sleep, timeout};
 
-use self::{asked::Asked, draft::Draft};
+use self::{asked::Asked, draft::Draft, tries::Tries};
 use super::{NewKeyError, Opened, Vault};
-use crate::{actor::Actor, witnesses::Witnesses};
+use crate::{
+    actor::Actor,
+    clock::{is_off, wall_clock},
+    witnesses::Witnesses,
+};
 
 pub use error::{Refusal, RotationError};
 
 /// How often a revocation that others got in the way of is tried.
 const ATTEMPTS: u32 = 20;
+/// For how long a revocation is tried anew while the database is away for a moment.
+const PERSISTENCE: Duration = Duration::from_secs(8);
+/// The wait before it is tried anew.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long one waits for a new key. RSA takes a good part of a second, seconds on a busy machine, and a module that
+/// hangs takes for ever: a revocation and the other steps do not wait for it.
+const MAKING: Duration = Duration::from_secs(20);
 
 /// Takes the steps of the pure plan, with an act in the audit log for each of them, and notes what it refuses.
 #[derive(Debug, Clone)]
@@ -26,6 +42,7 @@ pub struct Rotation {
     vault: Arc<Vault>,
     policy: RotationPolicy,
     actor: Actor,
+    clock: fn() -> NumericDate,
 }
 
 /// What came of an attempt to change the keys.
@@ -46,13 +63,19 @@ impl Rotation {
     /// A rotation of the keys in `store`, as `actor`.
     #[must_use]
     pub fn new(store: Store, vault: Arc<Vault>, policy: RotationPolicy, actor: Actor) -> Self {
-        Self { store, vault, policy, actor }
+        Self { store, vault, policy, actor, clock: wall_clock }
     }
 
-    /// Takes the steps that are due.
+    /// The same by another clock: it is compared with the database's.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> NumericDate) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Takes the steps that are due. Those for which no new key can be made are left for later.
     ///
     /// # Errors
-    /// [`RotationError`].
+    /// [`RotationError`]; [`RotationError::NewKey`] if nothing else was due.
     pub async fn take_due_steps(&self) -> Result<Taken, RotationError> {
         self.take_once(&Asked::DueSteps, None).await
     }
@@ -86,7 +109,8 @@ impl Rotation {
     }
 
     /// Revokes a key; the prepared one takes over in the same transaction if it was active, or a new one if none is
-    /// prepared. Whoever else changes the keys at the same time, the key is dead when this answers.
+    /// prepared. Whoever else changes the keys at the same time, the key is dead when this answers. Where no new key can be
+    /// made it dies all the same, and the next due steps make one. A row that is damaged beyond reading dies too.
     ///
     /// # Errors
     /// [`RotationError::Refused`] for an unknown key and one that is revoked already;
@@ -96,7 +120,8 @@ impl Rotation {
     }
 
     /// Revokes every key that there is or ever was, and lets a new one of each algorithm sign at once, in one
-    /// transaction. Verifiers refuse good tokens until they have learned the new keys.
+    /// transaction. Verifiers refuse good tokens until they have learned the new keys. Where none can be made the old ones
+    /// die all the same, and the next due steps make new ones.
     ///
     /// # Errors
     /// [`RotationError::Busy`] if others were faster again and again.
@@ -122,17 +147,22 @@ impl Rotation {
     }
 
     async fn insist(&self, asked: &Asked<'_>) -> Result<Taken, RotationError> {
-        let mut made = Vec::new();
-        let mut taken = Ok(Taken::AlreadyRotated);
-        for _ in 0..ATTEMPTS {
-            taken = self.take(asked, None, &mut made).await;
-            if !matches!(taken, Ok(Taken::AlreadyRotated)) {
-                return self.noting(asked, taken).await;
+        let mut tries = Tries::default();
+        let (mut lost, end) = (0, Instant::now() + PERSISTENCE);
+        loop {
+            match self.take(asked, None, &mut tries).await {
+                Ok(Taken::AlreadyRotated) if lost < ATTEMPTS => lost += 1,
+                Ok(Taken::AlreadyRotated) => {
+                    self.vault.discard(tries.made).await;
+                    return self.noting(asked, Err(RotationError::Busy)).await;
+                }
+                Err(RotationError::Store(error)) if error.is_transient() && Instant::now() < end => {
+                    tracing::warn!(%error, "a revocation is tried again");
+                    sleep(PAUSE).await;
+                }
+                taken => return self.noting(asked, taken).await,
             }
         }
-        self.vault.discard(made).await;
-        let taken = taken.and(Err(RotationError::Busy));
-        self.noting(asked, taken).await
     }
 
     async fn noting(
@@ -149,31 +179,34 @@ impl Rotation {
     }
 
     async fn take_once(&self, asked: &Asked<'_>, expected: Option<u64>) -> Result<Taken, RotationError> {
-        let mut made = Vec::new();
-        let taken = self.take(asked, expected, &mut made).await;
+        let mut tries = Tries::default();
+        let taken = self.take(asked, expected, &mut tries).await;
         if matches!(taken, Ok(Taken::AlreadyRotated)) {
-            self.vault.discard(made).await;
+            self.vault.discard(tries.made).await;
         }
         taken
     }
 
-    /// Tries once. `made` are keys that were made for an attempt that came too late.
+    /// Tries once more.
     async fn take(
         &self,
         asked: &Asked<'_>,
         expected: Option<u64>,
-        made: &mut Vec<Made>,
+        tries: &mut Tries,
     ) -> Result<Taken, RotationError> {
         let snapshot = self.store.load_keys().await?;
         let revision = snapshot.revision;
         if let Some(expected) = expected.filter(|expected| *expected != revision) {
             return Err(RotationError::Changed { expected, found: revision });
         }
-        let opened = self.vault.open(&snapshot, &[]);
+        if let Some(steps) = tries.outcome(&snapshot) {
+            return Ok(Taken::Steps(steps)); // the last attempt was committed, and its answer was lost
+        }
+        let opened = self.vault.read(&snapshot);
         if let Some(why) = opened.verify_only {
             return Err(RotationError::VerifyOnly(why));
         }
-        let now = self.store.now().await?;
+        let now = self.now(asked, &snapshot).await?;
         // An emergency does not ask who has learned what.
         let fleet = if asked.waits_for_the_fleet() {
             Witnesses::load(&self.store, &self.policy).await?.view(&self.policy, now)
@@ -182,37 +215,76 @@ impl Rotation {
         };
         let keyring = asked.keyring(&opened);
         let refuse = |reason| Refusal::new(reason, asked.kid(), &keyring, &fleet, &self.policy);
-        let steps = asked.plan(&keyring, &self.policy, &fleet, now).map_err(refuse)?;
+        let buried = asked.buried(&opened);
+        let steps = match asked.plan(&keyring, &self.policy, &fleet, now) {
+            // It is in no keyring, but it is there, and dies.
+            Err(StepRefused::UnknownKey(_)) if !buried.is_empty() => Vec::new(),
+            planned => planned.map_err(refuse)?,
+        };
         let steps: Vec<Step> = steps.into_iter().filter(|step| !asked.is_blocked(&opened, step)).collect();
-        if steps.is_empty() {
+        if steps.is_empty() && buried.is_empty() {
             return Ok(Taken::Nothing);
         }
-        // Keys are made before the transaction: RSA takes a good part of a second.
-        self.make_keys(&steps, made).await?;
+        // Keys are made before the transaction: it must not wait for them.
+        let failure = self.make_keys(&steps, &mut tries.made).await;
+        let steps = tries.possible(steps);
+        if let (Some(error), true) = (failure, steps.is_empty() && buried.is_empty()) {
+            return Err(error.into());
+        }
         let now = self.store.now().await?;
         let draft = Draft::new(&self.vault, &self.actor, &self.policy, &snapshot, keyring.clone());
-        let draft = draft.written(&steps, made, now).map_err(refuse)?;
+        let draft = draft.burying(&buried, now).written(&steps, &tries.made, now).map_err(refuse)?;
         failpoint("keys.after_seal");
+        let dead = buried.iter().filter_map(|row| Some(Step::Revoke { kid: row.kid.parse().ok()? }));
+        tries.steps = dead.chain(steps).collect();
         match self.store.change_keys(revision, &draft.ops, &draft.acts).await? {
             Outcome::Applied => {
                 self.vault.tidy(&snapshot, &draft.ops).await;
-                Ok(Taken::Steps(steps))
+                Ok(Taken::Steps(std::mem::take(&mut tries.steps)))
             }
-            Outcome::AlreadyRotated => Ok(Taken::AlreadyRotated),
+            Outcome::AlreadyRotated => {
+                tries.steps.clear();
+                Ok(Taken::AlreadyRotated)
+            }
         }
     }
 
-    /// Makes the keys that these steps need and that were not made before.
-    async fn make_keys(&self, steps: &[Step], made: &mut Vec<Made>) -> Result<(), NewKeyError> {
+    /// The time of the database. What goes by the clock waits until the clock here agrees; the first keys of all, which
+    /// nobody could have learned, do not.
+    async fn now(&self, asked: &Asked<'_>, snapshot: &KeySnapshot) -> Result<NumericDate, RotationError> {
+        let before = (self.clock)();
+        let database = self.store.now().await?;
+        let here = (self.clock)();
+        let is_first = snapshot.keys.is_empty() && snapshot.unreadable.is_empty();
+        if asked.waits_for_the_fleet()
+            && !is_first
+            && is_off(before, database, here, self.policy.lifetimes().skew)
+        {
+            return Err(RotationError::ClockOff { here, database });
+        }
+        Ok(database)
+    }
+
+    /// Makes the keys that these steps need and that were not made before; where one cannot be made, the others are.
+    async fn make_keys(&self, steps: &[Step], made: &mut Vec<Made>) -> Option<NewKeyError> {
+        let mut failure = None;
         for alg in Algorithm::ALL {
             let needed =
                 steps.iter().filter(|step| matches!(step, Step::Create { alg: of, .. } if *of == alg));
             let there = made.iter().filter(|(_, key)| key.alg() == alg).count();
             for _ in there..needed.count() {
-                made.push(self.vault.new_key(alg).await?);
+                let new = timeout(MAKING, self.vault.new_key(alg)).await;
+                match new.unwrap_or(Err(NewKeyError::Late(MAKING))) {
+                    Ok(key) => made.push(key),
+                    Err(error) => {
+                        tracing::warn!(%error, %alg, "no new key can be made; whatever needs none is done without it");
+                        failure = Some(error);
+                        break;
+                    }
+                }
                 failpoint("keys.after_generate");
             }
         }
-        Ok(())
+        failure
     }
 }

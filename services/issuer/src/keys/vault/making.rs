@@ -1,12 +1,18 @@
+use std::time::Duration;
+
 use claviger_jose::{Algorithm, Jwk, Kid, NumericDate};
 use claviger_keyring::{
     GenerateError, KeyState, Reference, SealedKey, Secret, SignError, SigningKey, generate,
 };
 use claviger_store::{KeyOp, KeySnapshot, NewKey};
+use tokio::time::timeout;
 
 use super::Vault;
 use crate::keys::{KeyModule, KeyProvider, ModuleError};
 use crate::rng::SystemRng;
+
+/// How long one waits for a key to be destroyed elsewhere: its row has lost it already.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// A new key could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +24,9 @@ pub enum NewKeyError {
     /// Not in the module that is to keep it.
     #[error(transparent)]
     Module(#[from] ModuleError),
+    /// Not in time.
+    #[error("no new key was made within {0:?}")]
+    Late(Duration),
     /// The module made one that does not sign as it should.
     #[error("the new key does not sign: {0}")]
     Test(#[from] SignError),
@@ -96,8 +105,11 @@ impl Vault {
     /// A keeper that is away keeps them for longer; that is logged, and does no harm.
     async fn destroy(&self, keys: Vec<(Kid, Reference)>) {
         let Some(module) = self.module.clone().filter(|_| !keys.is_empty()) else { return };
-        if tokio::task::spawn_blocking(move || destroy(&*module, &keys)).await.is_err() {
-            tracing::error!("destroying keys in the module panicked");
+        let destroyed = tokio::task::spawn_blocking(move || destroy(&*module, &keys));
+        match timeout(FAREWELL, destroyed).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!("destroying keys in the module panicked"),
+            Err(_) => tracing::warn!("the module takes its time to destroy keys; nobody waits for it"),
         }
     }
 

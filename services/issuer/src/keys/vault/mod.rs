@@ -10,7 +10,7 @@ use claviger_keyring::{
     KeyContext, KeyEncryptionKey, KeyState, Keyring, ManagedKey, SealedKey, Secret, SigningKey, Step,
 };
 use claviger_oauth::Issuer;
-use claviger_store::{KeySnapshot, StoredKey};
+use claviger_store::{KeySnapshot, StoredKey, UnreadableKey};
 
 pub use self::{making::NewKeyError, unlock::UnlockError};
 use super::{KeyModule, KeyProvider};
@@ -38,16 +38,23 @@ pub struct Opened {
     pub signers: Vec<Arc<SigningKey>>,
     /// The keys whose state nobody vouches for: damaged, or changed by hand. They are not used.
     pub unvouched: Vec<ManagedKey>,
+    /// The rows that are no keys.
+    pub unreadable: Vec<UnreadableKey>,
     /// Why nothing is signed and no key is made, if so: the key-encryption key does not belong
-    /// to these keys.
+    /// to these keys, or not to all of them.
     pub verify_only: Option<String>,
 }
 
 impl Opened {
-    /// Whether a step cannot be taken because a key that nobody vouches for stands as the active one of its
-    /// algorithm: the database lets no second beside it. Revoking that key clears the way.
+    /// Whether a step cannot be taken because a key that nobody vouches for, or a row that is none, stands as the active
+    /// one of its algorithm: the database lets no second beside it. Revoking that key clears the way.
     #[must_use]
     pub fn blocks(&self, step: &Step) -> bool {
+        self.in_the_way_of(step).next().is_some()
+    }
+
+    /// The kids, as they are stored, of what stands in the way of a step.
+    pub(in crate::keys) fn in_the_way_of(&self, step: &Step) -> impl Iterator<Item = &str> {
         let alg = match step {
             Step::Create { alg, .. } => Some(*alg),
             Step::Activate { kid, .. } => {
@@ -55,9 +62,12 @@ impl Opened {
             }
             Step::Remove { .. } | Step::Revoke { .. } => None,
         };
-        let in_the_way =
-            |key: &ManagedKey| matches!(key.state, KeyState::Active { .. }) && Some(key.jwk.alg()) == alg;
-        self.unvouched.iter().any(in_the_way)
+        let is_active = move |key: &&ManagedKey| {
+            matches!(key.state, KeyState::Active { .. }) && Some(key.jwk.alg()) == alg
+        };
+        let stands = move |row: &&UnreadableKey| alg.is_some_and(|alg| row.stands_for(alg));
+        let unvouched = self.unvouched.iter().filter(is_active).map(|key| key.jwk.kid().as_str());
+        unvouched.chain(self.unreadable.iter().filter(stands).map(|row| row.kid.as_str()))
     }
 }
 
@@ -81,9 +91,33 @@ impl Vault {
         Self { module: Some(module), provider, ..self }
     }
 
-    /// Opens a snapshot. `held` are keys that were opened before: they are not opened twice.
+    /// Opens a snapshot. `held` are keys that were opened before: they are not opened twice. To open one takes a signature:
+    /// not on an async worker.
     #[must_use]
     pub fn open(&self, snapshot: &KeySnapshot, held: &[Arc<SigningKey>]) -> Opened {
+        let mut opened = self.read(snapshot);
+        if opened.verify_only.is_some() {
+            return opened;
+        }
+        // A prepared key is opened too: that it cannot sign should be known before it has to.
+        let may_sign = |state| matches!(state, KeyState::Active { .. } | KeyState::Prepared { .. });
+        let ours = |kid: &Kid| opened.keyring.keys().iter().any(|key| key.jwk.kid() == kid);
+        let rows = snapshot.keys.iter().filter(|row| may_sign(row.state) && ours(row.jwk.kid()));
+        let mut signers = Vec::new();
+        for row in rows {
+            match self.open_key(row, held) {
+                Some(key) if matches!(row.state, KeyState::Active { .. }) => signers.push(key),
+                Some(_) => {}
+                None => tracing::error!(kid = %row.jwk.kid(), "a stored key does not open and cannot sign"),
+            }
+        }
+        opened.signers = signers;
+        opened
+    }
+
+    /// What a snapshot says, without its private halves: quick, and whatever becomes of their keeper.
+    #[must_use]
+    pub fn read(&self, snapshot: &KeySnapshot) -> Opened {
         for key in &snapshot.unreadable {
             tracing::error!(
                 kid = key.kid,
@@ -97,21 +131,19 @@ impl Vault {
             tracing::error!(kid = %row.jwk.kid(), "the state of a stored key is not vouched for and the key is not used");
         }
         let empty = snapshot.keys.is_empty() && snapshot.unreadable.is_empty();
-        if ours.is_empty() && !empty {
-            return self.verify_only(snapshot, &others);
+        // A set without the keys that another key-encryption key vouches for would have good tokens refused.
+        let incomplete = others.iter().any(|row| row.state.is_published() && self.is_foreign(row));
+        if incomplete || ours.is_empty() && !empty {
+            return self.verify_only(snapshot, &ours, &others);
         }
-        let mut signers = Vec::new();
-        // A prepared key is opened too: that it cannot sign should be known before it has to.
-        let may_sign = |state| matches!(state, KeyState::Active { .. } | KeyState::Prepared { .. });
-        for row in ours.iter().filter(|row| may_sign(row.state)) {
-            match self.open_key(row, held) {
-                Some(key) if matches!(row.state, KeyState::Active { .. }) => signers.push(key),
-                Some(_) => {}
-                None => tracing::error!(kid = %row.jwk.kid(), "a stored key does not open and cannot sign"),
-            }
+        Opened {
+            revision: snapshot.revision,
+            keyring: keyring(&ours),
+            signers: Vec::new(),
+            unvouched: managed(&others),
+            unreadable: snapshot.unreadable.clone(),
+            verify_only: None,
         }
-        let revision = snapshot.revision;
-        Opened { revision, keyring: keyring(&ours), signers, unvouched: managed(&others), verify_only: None }
     }
 
     pub(in crate::keys) fn context<'a>(&'a self, kid: &'a Kid, alg: Algorithm) -> KeyContext<'a> {
@@ -120,15 +152,24 @@ impl Vault {
 
     /// The key-encryption key of this name, if it is one of ours.
     pub(in crate::keys) fn kek_named(&self, id: &str) -> Option<&KeyEncryptionKey> {
-        std::iter::once(&self.kek).chain(&self.previous).find(|kek| kek.id() == id)
+        self.keks().find(|kek| kek.id() == id)
     }
 
     /// Whether the state of a row is the one that its seal says. The seal is that of the key-encryption key that the row
-    /// names; the current one's is as good: a damaged row that was revoked has it.
+    /// names; any other one at hand is as good: a damaged row that was revoked has the current one's, and where only the
+    /// name is damaged the key is still known not to be a stranger's.
     pub(in crate::keys) fn vouches_for(&self, row: &StoredKey) -> bool {
         let context = self.context(row.jwk.kid(), row.jwk.alg());
         let vouches = |kek: &KeyEncryptionKey| kek.vouches_for(context, row.state, &row.state_seal);
-        self.kek_named(&row.kek_id).is_some_and(vouches) || vouches(&self.kek)
+        self.kek_named(&row.kek_id).is_some_and(vouches) || self.keks().any(vouches)
+    }
+
+    fn is_foreign(&self, row: &StoredKey) -> bool {
+        self.kek_named(&row.kek_id).is_none()
+    }
+
+    fn keks(&self) -> impl Iterator<Item = &KeyEncryptionKey> {
+        std::iter::once(&self.kek).chain(&self.previous)
     }
 
     /// What is sealed, under whichever of our key-encryption keys.
@@ -152,33 +193,34 @@ impl Vault {
         (key.kid() == row.jwk.kid()).then(|| Arc::new(key))
     }
 
-    /// Without the right key-encryption key nothing can be vouched for. The public halves are
-    /// published all the same, or every verifier would lose its keys to a typing mistake of an
+    /// Without the right key-encryption key, or one of the two of a change of it, not all can be vouched for. The public
+    /// halves are published all the same, or every verifier would lose its keys to a typing mistake of an
     /// operator; and no key is made "because none decrypts".
     ///
     /// Rows that claim to be under a key at hand are not among them: those were changed by somebody who lacks it.
-    fn verify_only(&self, snapshot: &KeySnapshot, others: &[&StoredKey]) -> Opened {
-        let foreign: Vec<&StoredKey> =
-            others.iter().copied().filter(|row| self.kek_named(&row.kek_id).is_none()).collect();
+    fn verify_only(&self, snapshot: &KeySnapshot, ours: &[&StoredKey], others: &[&StoredKey]) -> Opened {
+        let foreign: Vec<&StoredKey> = others.iter().copied().filter(|row| self.is_foreign(row)).collect();
         let mut ids: Vec<&str> = foreign.iter().map(|row| row.kek_id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
-        let ours = self.kek.id();
-        let why = match &ids[..] {
-            [] => format!(
-                "no stored key is vouched for by the key-encryption key {ours}: they were changed by hand"
-            ),
-            _ => format!(
-                "the key-encryption key {ours} does not open the stored keys, which are under {}",
-                ids.join(", ")
-            ),
+        let current = self.kek.id();
+        let (ids, some) = (ids.join(", "), if ours.is_empty() { "the" } else { "all" });
+        let why = if ids.is_empty() {
+            format!(
+                "no stored key is vouched for by the key-encryption key {current}: they were changed by hand"
+            )
+        } else {
+            format!(
+                "the key-encryption key {current} does not open {some} stored keys, which are under {ids}"
+            )
         };
         tracing::error!("verify-only: {why}");
         Opened {
             revision: snapshot.revision,
-            keyring: keyring(&foreign),
+            keyring: keyring(&[ours, &foreign[..]].concat()),
             signers: Vec::new(),
             unvouched: managed(others),
+            unreadable: snapshot.unreadable.clone(),
             verify_only: Some(why),
         }
     }

@@ -56,7 +56,7 @@ fn under_another_key_everything_is_published_and_nothing_signs() {
 fn a_row_of_somebody_who_lacks_the_key_is_never_published() {
     let vault = vault(7);
     let mut forged = snapshot(&vault);
-    let before = KeyView::new(vault.open(&forged, &[]), Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let before = view(vault.open(&forged, &[]));
     for row in &mut forged.keys {
         row.state_seal = vec![0; 32];
     }
@@ -71,11 +71,66 @@ fn a_row_of_somebody_who_lacks_the_key_is_never_published() {
     }
     let opened = vault.open(&forged, &[]);
     assert_eq!(opened.keyring.published().count(), 2, "at a cold start that is all there is");
-    let next = KeyView::new(opened, Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let published = before.published.body.clone();
-    let after = before.followed_by(next);
+    let after = before.followed_by(view(opened));
     assert_eq!(after.published.body, published);
     assert!(after.signer(Algorithm::Es256).is_none() && after.verify_only.is_some());
+
+    // Nor does a key of his own beside them, a moment later.
+    let mut own = row(&self::vault(11), prepared());
+    own.kek_id = "somebody's".to_owned();
+    forged.keys.push(own);
+    let later = after.followed_by(view(vault.open(&forged, &[])));
+    assert_eq!(later.published.body, published);
+    assert!(later.verify_only.is_some() && later.keyring.published().count() == 2);
+
+    // The right key makes the set follow again.
+    let right = later.followed_by(view(vault.open(&snapshot(&vault), &[])));
+    assert_ne!(right.published.body, published);
+}
+
+// S-49 S-53
+#[test]
+fn before_any_set_was_vouched_for_each_look_is_followed() {
+    let (ours, theirs) = (vault(11), vault(7));
+    let cold = KeyView::empty().followed_by(view(ours.open(&snapshot(&theirs), &[])));
+    assert_eq!((cold.keyring.published().count(), cold.vouched), (2, false));
+    let again = snapshot(&theirs);
+    let next = cold.followed_by(view(ours.open(&again, &[])));
+    assert!(next.published_kids().contains(again.keys[0].jwk.kid()));
+}
+
+// S-50
+#[test]
+fn who_lacks_one_of_two_key_encryption_keys_publishes_all_keys_and_signs_with_none() {
+    let (old, new) = (vault(7), vault(11).accepting(kek(7)));
+    let before = snapshot(&old);
+    let held = view(old.open(&before, &[]));
+    let mut half = before.clone();
+    let moved = &mut half.keys[0];
+    let context = new.context(moved.jwk.kid(), moved.jwk.alg());
+    moved.kek_id = new.kek.id().to_owned();
+    moved.state_seal = new.kek.seal_state(context, moved.state);
+    half.revision = 2;
+    let opened = old.open(&half, &[]);
+    assert_eq!((opened.signers.len(), opened.keyring.published().count()), (0, 2), "at a cold start too");
+    assert!(opened.verify_only.as_ref().unwrap().contains("does not open all"));
+    let next = held.followed_by(view(opened));
+    assert_eq!(next.published.body, held.published.body);
+    assert!(new.open(&half, &[]).verify_only.is_none(), "who has both goes on");
+
+    // A tombstone is in no set: it makes nothing incomplete.
+    half.keys[0].state = KeyState::Revoked { at: NumericDate::from_secs(2000) };
+    half.keys[0].sealed = None;
+    assert!(old.open(&half, &[]).verify_only.is_none());
+}
+
+fn prepared() -> KeyState {
+    KeyState::Prepared { since: NumericDate::from_secs(1000) }
+}
+
+fn view(opened: Opened) -> KeyView {
+    KeyView::new(opened, Duration::ZERO, Duration::ZERO, Duration::ZERO)
 }
 
 // S-53
@@ -183,12 +238,7 @@ fn keys_under_either_of_two_key_encryption_keys_sign() {
     let (old, new) = (vault(7), vault(11).accepting(kek(7)));
     let rows = vec![active(&old), active(&new)];
     let kids: Vec<Kid> = rows.iter().map(|row| *row.jwk.kid()).collect();
-    assert_eq!(signing(&new, &snapshot_of(rows.clone()), &kids), [0, 1]);
-    // Who knows one of them only goes on with what is under that one.
-    let opened = old.open(&snapshot_of(rows), &[]);
-    assert_eq!((opened.signers.len(), opened.unvouched.len()), (1, 1));
-    assert!(opened.verify_only.is_none());
-    assert_eq!(opened.keyring.published().count(), 1, "what nobody vouches for is not published");
+    assert_eq!(signing(&new, &snapshot_of(rows), &kids), [0, 1]);
 }
 
 // S-50 S-53

@@ -3,7 +3,7 @@ use std::{io, sync::Arc};
 use super::Vault;
 use crate::{
     config::Config,
-    keys::{KeyModule, KeySettings, ModuleError, SecretError, read_kek},
+    keys::{KeyModule, KeySettings, LazyModule, ModuleError, SecretError, read_kek},
 };
 
 /// The keys cannot be got at. Nothing is served then.
@@ -27,6 +27,22 @@ impl Vault {
     /// # Errors
     /// [`UnlockError`], in one line and without a secret.
     pub async fn unlock(config: &Config) -> Result<Self, UnlockError> {
+        Self::unlocked(config, module).await
+    }
+
+    /// The same, for a command line: the module is opened when it is needed. Keys can be listed and revoked while it is
+    /// away.
+    ///
+    /// # Errors
+    /// [`UnlockError`] for a key-encryption key.
+    pub async fn unlock_without_module(config: &Config) -> Result<Self, UnlockError> {
+        Self::unlocked(config, later).await
+    }
+
+    async fn unlocked(
+        config: &Config,
+        module: fn(&KeySettings) -> Result<Option<Arc<dyn KeyModule>>, ModuleError>,
+    ) -> Result<Self, UnlockError> {
         let (issuer, settings) = (config.issuer.clone(), config.keys.clone());
         let unlocked = tokio::task::spawn_blocking(move || {
             let mut vault = Self::new(issuer, read_kek(&settings.key_encryption_key)?);
@@ -46,6 +62,19 @@ impl Vault {
     pub fn has_module(&self) -> bool {
         self.module.is_some()
     }
+}
+
+fn later(settings: &KeySettings) -> Result<Option<Arc<dyn KeyModule>>, ModuleError> {
+    if settings.pkcs11.is_none() {
+        return module(settings);
+    }
+    let settings = settings.clone();
+    let open = move || {
+        let missing =
+            || ModuleError { what: "PKCS#11".to_owned(), reason: "no module is configured".to_owned() };
+        module(&settings)?.ok_or_else(missing)
+    };
+    Ok(Some(Arc::new(LazyModule::new(open))))
 }
 
 #[cfg(feature = "pkcs11")]
