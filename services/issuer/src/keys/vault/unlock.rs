@@ -21,6 +21,9 @@ pub enum UnlockError {
     Ended(io::Error),
 }
 
+/// How the module that keeps signing keys is opened, if there is one.
+type OpenModule = fn(&KeySettings) -> Result<Option<Arc<dyn KeyModule>>, ModuleError>;
+
 impl Vault {
     /// The vault of an issuer: reads its key-encryption keys, and opens the module that keeps its keys if there is one.
     ///
@@ -41,7 +44,7 @@ impl Vault {
 
     async fn unlocked(
         config: &Config,
-        module: fn(&KeySettings) -> Result<Option<Arc<dyn KeyModule>>, ModuleError>,
+        module: OpenModule,
     ) -> Result<Self, UnlockError> {
         let (issuer, settings) = (config.issuer.clone(), config.keys.clone());
         let unlocked = tokio::task::spawn_blocking(move || {
