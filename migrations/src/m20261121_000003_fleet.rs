@@ -73,6 +73,7 @@ fn verifier() -> TableCreateStatement {
         .col(text("key_set"))
         .col(big_integer_null("sequence"))
         .col(text("version"))
+        .col(big_integer("first_seen"))
         .col(big_integer("seen"))
         .primary_key(Index::create().col("audience").col("instance"))
         .take()

@@ -2,12 +2,14 @@ use std::{sync::Arc, time::Duration};
 
 use claviger_jose::{Kid, NumericDate};
 
-use crate::RotationPolicy;
+use crate::{ManagedKey, RotationPolicy};
 
 /// Those who must have learned a key before it signs, as the issuer last saw them.
 ///
 /// What verifiers say of themselves is advice, and anybody can say it: it may let a rotation come early, but only
-/// where every verifier names itself, and what somebody makes up can only make it come later.
+/// where every verifier names itself. What somebody makes up can make it come later. Earlier only where no verifier that
+/// lacks the key is alive, and by one that was made up before the key was: whoever is first heard of afterwards is no
+/// evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FleetView {
     /// The processes of the issuer.
@@ -23,6 +25,8 @@ pub struct FleetView {
 pub struct Witness {
     /// How an operator would call it.
     pub name: String,
+    /// When it was first heard of, by the clock of the database; `None` if that is not remembered.
+    pub first_seen: Option<NumericDate>,
     /// When it was last heard of, by the clock of the database.
     pub seen: NumericDate,
     /// The keys of the set that it then held; none if that is no set of ours.
@@ -66,12 +70,19 @@ impl FleetView {
         without(&self.verifiers, kid, now, policy.verifier_silence())
     }
 
-    /// Whether there are verifiers, and every one that is alive holds this key.
+    /// Whether there are verifiers that were known before this key was, and every one that is alive holds it.
     #[must_use]
-    pub fn have_learned(&self, kid: Kid, policy: &RotationPolicy, now: NumericDate) -> bool {
+    pub fn have_learned(&self, key: &ManagedKey, policy: &RotationPolicy, now: NumericDate) -> bool {
         !self.incomplete
-            && self.live_verifiers(policy, now).next().is_some()
-            && self.verifiers_without(kid, policy, now).next().is_none()
+            && self.live_before(key, policy, now)
+            && self.verifiers_without(*key.jwk.kid(), policy, now).next().is_none()
+    }
+
+    /// Whether a verifier is alive that was known before this key was.
+    #[must_use]
+    pub fn live_before(&self, key: &ManagedKey, policy: &RotationPolicy, now: NumericDate) -> bool {
+        let before = |verifier: &Witness| verifier.first_seen.is_some_and(|first| first < key.state.since());
+        self.live_verifiers(policy, now).any(before)
     }
 
     /// The verifiers that are alive but have not taken this statement of the revocation feed.
@@ -101,13 +112,25 @@ fn without(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use claviger_jose::{Jwk, PublicKey};
 
-    const KID: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    use super::*;
+    use crate::KeyState;
+
+    fn key(since: u64) -> ManagedKey {
+        let jwk = Jwk::new(PublicKey::P256 { x: [1; 32], y: [1; 32] }).unwrap();
+        ManagedKey { jwk, state: KeyState::Prepared { since: NumericDate::from_secs(since) } }
+    }
 
     fn witness(seen: u64, holds: bool, sequence: Option<u64>) -> Witness {
-        let kids = if holds { vec![KID.parse().unwrap()] } else { Vec::new() };
-        Witness { name: seen.to_string(), seen: NumericDate::from_secs(seen), kids: kids.into(), sequence }
+        let kids = if holds { vec![*key(0).jwk.kid()] } else { Vec::new() };
+        Witness {
+            name: seen.to_string(),
+            first_seen: Some(NumericDate::from_secs(1000)),
+            seen: NumericDate::from_secs(seen),
+            kids: kids.into(),
+            sequence,
+        }
     }
 
     fn names<'w>(found: impl Iterator<Item = &'w Witness>) -> String {
@@ -117,7 +140,8 @@ mod tests {
     // S-36
     #[test]
     fn who_is_alive_and_lacks_the_key_is_named_and_who_is_silent_is_not_waited_for() {
-        let (policy, kid) = (RotationPolicy::default(), KID.parse().unwrap());
+        let (policy, key) = (RotationPolicy::default(), key(2000));
+        let kid = *key.jwk.kid();
         let now = NumericDate::from_secs(10_000);
         // A lease is 60 s, and a key set is fresh for 5 min.
         let replicas =
@@ -130,11 +154,31 @@ mod tests {
         assert_eq!(names(fleet.live_verifiers(&policy, now)), "9400 10000");
         assert_eq!(names(fleet.verifiers_without(kid, &policy, now)), "9400");
         assert_eq!(names(fleet.verifiers_before(4, &policy, now)), "9400");
-        assert!(!fleet.have_learned(kid, &policy, now));
+        assert!(!fleet.have_learned(&key, &policy, now));
         fleet.verifiers.remove(0);
-        assert!(fleet.have_learned(kid, &policy, now));
+        assert!(fleet.have_learned(&key, &policy, now));
         fleet.incomplete = true;
-        assert!(!fleet.have_learned(kid, &policy, now), "those who were not noted may lack it");
-        assert!(!FleetView::default().have_learned(kid, &policy, now), "nobody is no evidence");
+        assert!(!fleet.have_learned(&key, &policy, now), "those who were not noted may lack it");
+        assert!(!FleetView::default().have_learned(&key, &policy, now), "nobody is no evidence");
+    }
+
+    // S-36
+    #[test]
+    fn a_verifier_that_nobody_knew_before_the_key_is_no_evidence_that_others_hold_it() {
+        let (policy, key) = (RotationPolicy::default(), key(2000));
+        let now = NumericDate::from_secs(10_000);
+        let first = |first: Option<u64>| Witness {
+            first_seen: first.map(NumericDate::from_secs),
+            ..witness(10_000, true, None)
+        };
+        let learned = |verifiers: Vec<Witness>| {
+            FleetView { verifiers, ..FleetView::default() }.have_learned(&key, &policy, now)
+        };
+        assert!(learned(vec![first(Some(1999))]));
+        assert!(!learned(vec![first(Some(2000))]), "it can be made up: the entity tag is public");
+        assert!(!learned(vec![first(Some(9_999)), first(None)]));
+        assert!(learned(vec![first(Some(9_999)), first(Some(1000))]), "new ones are no obstacle");
+        let silent = witness(9_399, true, None);
+        assert!(!learned(vec![first(Some(9_999)), silent]), "nor is one that is silent evidence");
     }
 }

@@ -96,10 +96,10 @@ impl Keyring {
         fleet: &FleetView,
         now: NumericDate,
     ) -> Result<Vec<Step>, StepRefused> {
-        let kid = *self.prepared(alg).ok_or(StepRefused::NothingPrepared(alg))?.jwk.kid();
-        let known = !policy.lifetimes().foreign_verifiers && fleet.have_learned(kid, policy, now);
+        let next = self.prepared(alg).ok_or(StepRefused::NothingPrepared(alg))?;
+        let known = !policy.lifetimes().foreign_verifiers && fleet.have_learned(next, policy, now);
         let known_by = if known { KnownBy::Fleet } else { KnownBy::Lead };
-        self.plan_activation(kid, known_by, policy, fleet, now)
+        self.plan_activation(*next.jwk.kid(), known_by, policy, fleet, now)
     }
 
     /// The step of a rotation that an operator wants although verifiers may not have learned the key. Every replica

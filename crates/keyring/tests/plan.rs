@@ -267,8 +267,13 @@ fn only_an_operator_who_insists_rotates_before_the_key_is_known() {
     assert!(matches!(refusal(&keys, 0), Err(StepRefused::TooEarly { .. })));
     assert_eq!(forced(&FleetView::default()), Ok("activate K2".to_owned()));
 
-    let behind =
-        Witness { name: "b".to_owned(), seen: at(0), kids: vec![*jwk(1).kid()].into(), sequence: None };
+    let behind = Witness {
+        name: "b".to_owned(),
+        first_seen: None,
+        seen: at(0),
+        kids: vec![*jwk(1).kid()].into(),
+        sequence: None,
+    };
     let fleet = FleetView { replicas: vec![behind], ..FleetView::default() };
     let refused = StepRefused::ReplicaBehind { kid: *jwk(2).kid(), replica: "b".to_owned() };
     assert_eq!(forced(&fleet), Err(refused), "a replica that does not publish it is waited for all the same");

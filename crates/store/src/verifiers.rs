@@ -34,7 +34,9 @@ const SILENCE: Duration = Duration::from_hours(24);
 pub struct SeenVerifier {
     /// What it said.
     pub said: VerifierReport,
-    /// When, by the clock of the database.
+    /// When it was first heard of, and was then never silent for so long that it was forgotten.
+    pub first_seen: NumericDate,
+    /// When it said that, by the clock of the database.
     pub seen: NumericDate,
 }
 
@@ -177,6 +179,7 @@ fn of_report(report: &VerifierReport, now: i64) -> verifier::ActiveModel {
         // What was never given out is as good as any other.
         sequence: Set(report.sequence.map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX))),
         version: Set(report.version.clone()),
+        first_seen: Set(now),
         seen: Set(now),
     }
 }
@@ -191,5 +194,6 @@ fn seen_verifier(row: verifier::Model) -> Result<SeenVerifier, StoreError> {
         sequence,
         version: row.version,
     };
-    Ok(SeenVerifier { said, seen: date(row.seen).ok_or_else(damaged)? })
+    let time = |secs: i64| date(secs).ok_or_else(damaged);
+    Ok(SeenVerifier { said, first_seen: time(row.first_seen)?, seen: time(row.seen)? })
 }

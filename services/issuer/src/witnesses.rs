@@ -35,12 +35,14 @@ impl Witnesses {
     pub fn view(&self, policy: &RotationPolicy, now: NumericDate) -> FleetView {
         let replica = |replica: &Replica| Witness {
             name: replica.said.place.clone(),
+            first_seen: None,
             seen: replica.seen,
             kids: self.keys_of(&replica.said.keys),
             sequence: Some(replica.said.sequence),
         };
         let verifier = |verifier: &SeenVerifier| Witness {
             name: format!("{} {}", verifier.said.audience, verifier.said.instance),
+            first_seen: Some(verifier.first_seen),
             seen: verifier.seen,
             kids: self.keys_of(&verifier.said.keys),
             sequence: verifier.said.sequence,
@@ -48,8 +50,14 @@ impl Witnesses {
         FleetView {
             replicas: self.replicas.iter().map(replica).collect(),
             verifiers: self.verifiers.iter().map(verifier).collect(),
-            incomplete: self.overflowed.is_some_and(|at| now.since(at) <= policy.verifier_silence()),
+            incomplete: self.is_incomplete(policy, now),
         }
+    }
+
+    /// Whether a verifier was turned away so lately that it may be alive.
+    #[must_use]
+    pub fn is_incomplete(&self, policy: &RotationPolicy, now: NumericDate) -> bool {
+        self.overflowed.is_some_and(|at| now.since(at) <= policy.verifier_silence())
     }
 
     /// The keys of the set with this entity tag; none if it is no set of ours.

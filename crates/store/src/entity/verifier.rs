@@ -12,6 +12,7 @@ pub struct Model {
     pub key_set: String,
     pub sequence: Option<i64>,
     pub version: String,
+    pub first_seen: i64,
     pub seen: i64,
 }
 

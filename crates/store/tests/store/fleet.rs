@@ -153,8 +153,12 @@ async fn a_verifier_is_as_it_last_said() {
         let said: Vec<_> = seen.verifiers.iter().map(|seen| &seen.said).collect();
         let bounded = VerifierReport { sequence: Some(i64::MAX as u64), ..other };
         assert_eq!((said, seen.overflowed), (vec![&bounded, &later], None));
+        let set = "UPDATE verifier SET first_seen = first_seen - 1000";
+        database.intruder().await.execute(set).await.expect("long ago");
         store.note_verifiers(std::slice::from_ref(&earlier)).await.expect("noted");
-        assert_eq!(store.verifiers(MINUTE).await.expect("read").verifiers[1].said, earlier);
+        let again = &store.verifiers(MINUTE).await.expect("read").verifiers[1];
+        assert_eq!(again.said, earlier);
+        assert!(again.seen.since(again.first_seen).as_secs() >= 1000, "when it was first heard of stays");
     })
     .await;
 }

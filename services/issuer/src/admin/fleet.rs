@@ -14,6 +14,7 @@ use crate::witnesses::Witnesses;
 
 /// The replicas and the verifiers that were heard of lately, and who of them lacks a key that is to sign next.
 pub(super) async fn show(State(desk): State<Desk>) -> Result<Response, Problem> {
+    let _reading = desk.reading().await?;
     let policy = &desk.issuance.config.policy;
     let witnesses = Witnesses::load(&desk.store, policy).await?;
     let now = desk.store.now().await?;
@@ -25,7 +26,7 @@ pub(super) async fn show(State(desk): State<Desk>) -> Result<Response, Problem> 
         json!({
             "kid": kid,
             "alg": key.jwk.alg(),
-            "known_to_all": view.have_learned(kid, policy, now),
+            "known_to_all": view.have_learned(key, policy, now),
             "replicas_without": names(view.replicas_without(kid, policy, now)),
             "verifiers_without": names(view.verifiers_without(kid, policy, now)),
         })
@@ -55,10 +56,11 @@ fn replica(Replica { said, seen }: &Replica) -> Value {
     })
 }
 
-fn verifier(SeenVerifier { said, seen }: &SeenVerifier) -> Value {
+fn verifier(SeenVerifier { said, first_seen, seen }: &SeenVerifier) -> Value {
     json!({
         "audience": said.audience,
         "instance": said.instance,
+        "first_seen": first_seen,
         "seen": seen,
         "keys": said.keys,
         "sequence": said.sequence,

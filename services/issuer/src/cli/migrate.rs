@@ -174,7 +174,8 @@ mod tests {
             sequence: None,
             version: "0.1.0".to_owned(),
         };
-        SeenVerifier { said, seen: NumericDate::from_secs(NOW - ago) }
+        let seen = NumericDate::from_secs(NOW - ago);
+        SeenVerifier { said, first_seen: seen, seen }
     }
 
     fn check(verifiers: &[(&str, &str, u64)], overflowed: bool, published: Duration, expected: &[&str]) {

@@ -78,6 +78,9 @@ impl House {
     }
 }
 
+/// What a long-lived fleet has said: its verifiers were there before the keys were.
+pub(crate) const KNOWN_FOR_LONG: &str = "UPDATE verifier SET first_seen = first_seen - 3600";
+
 /// Somebody who can write to a database.
 pub(crate) struct Intruder(DatabaseConnection);
 

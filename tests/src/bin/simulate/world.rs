@@ -141,6 +141,7 @@ impl World {
     pub(crate) fn fleet(&self, with_verifiers: bool) -> FleetView {
         let seen = |seen: Millis, version: Option<Version>| Witness {
             name: String::new(),
+            first_seen: Some(NumericDate::from_secs(0)),
             seen: date(seen),
             kids: version.map(|version| self.database.versions[version].kids.clone()).unwrap_or_default(),
             sequence: None,

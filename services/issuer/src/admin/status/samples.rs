@@ -39,7 +39,7 @@ pub(crate) fn verifier(audience: &str, instance: &str, keys: &str, heard: u64) -
         sequence: Some(41),
         version: "0.1.0".to_owned(),
     };
-    SeenVerifier { said, seen: ago(heard) }
+    SeenVerifier { said, first_seen: ago(heard), seen: ago(heard) }
 }
 
 pub(crate) fn replica(place: &str, keys: &str, refusal: Option<&str>) -> Replica {

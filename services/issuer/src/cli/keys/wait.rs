@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use claviger_jose::{Algorithm, Kid, NumericDate};
-use claviger_keyring::{FleetView, KeyState, Keyring, RotationPolicy, StepRefused};
+use claviger_keyring::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, StepRefused};
 
 use super::{Keyroom, patiently};
 use crate::{
@@ -30,7 +30,8 @@ struct Learned {
 }
 
 impl Learned {
-    fn of(kid: Kid, policy: &RotationPolicy, fleet: &FleetView, now: NumericDate) -> Self {
+    fn of(key: &ManagedKey, policy: &RotationPolicy, fleet: &FleetView, now: NumericDate) -> Self {
+        let kid = *key.jwk.kid();
         let verifiers = fleet.live_verifiers(policy, now).count();
         let needs_lead = if policy.lifetimes().foreign_verifiers {
             Some(
@@ -40,6 +41,10 @@ impl Learned {
             Some("there are more verifiers than the issuer remembers")
         } else if verifiers == 0 {
             Some("no verifier has named itself")
+        } else if !fleet.live_before(key, policy, now) {
+            Some(
+                "every verifier was first heard of after this key was made, so nothing shows that there are no others",
+            )
         } else {
             None
         };
@@ -129,8 +134,8 @@ impl Waiting<'_> {
                 tokio::time::sleep(LOOK).await;
                 continue;
             };
-            let Some(earliest) = self.earliest(&keyring)? else { return Ok(()) };
-            let learned = Learned::of(kid, policy, &fleet, now);
+            let Some((key, earliest)) = self.earliest(&keyring)? else { return Ok(()) };
+            let learned = Learned::of(key, policy, &fleet, now);
             let holding = learned.verifiers - learned.verifiers_without.len();
             progress.show(holding, learned.verifiers, &learned.note(start.elapsed()));
             match keyring.plan_rotation(alg, policy, &fleet, now) {
@@ -161,11 +166,14 @@ impl Waiting<'_> {
         }
     }
 
-    /// When the lead is over; `None` if somebody else has let the key sign meanwhile.
-    fn earliest(&self, keyring: &Keyring) -> anyhow::Result<Option<NumericDate>> {
+    /// The key, and when its lead is over; `None` if somebody else has let the key sign meanwhile.
+    fn earliest<'k>(&self, keyring: &'k Keyring) -> anyhow::Result<Option<(&'k ManagedKey, NumericDate)>> {
         let key = keyring.keys().iter().find(|key| key.jwk.kid() == &self.kid);
-        match key.context("the key is gone")?.state {
-            KeyState::Prepared { since } => Ok(Some(since + self.keyroom.config.policy.lifetimes().lead)),
+        let key = key.context("the key is gone")?;
+        match key.state {
+            KeyState::Prepared { since } => {
+                Ok(Some((key, since + self.keyroom.config.policy.lifetimes().lead)))
+            }
             KeyState::Active { .. } => Ok(None),
             state => bail!("{} is {} meanwhile: see `keys list`", self.kid, state.name()),
         }

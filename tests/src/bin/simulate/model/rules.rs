@@ -1,6 +1,6 @@
 //! What may happen, what comes of it, and what must always hold.
 
-use claviger_jose::Algorithm;
+use claviger_jose::{Algorithm, NumericDate};
 use claviger_keyring::{FleetView, Step, Witness};
 
 use super::{
@@ -117,6 +117,7 @@ impl SmallFleet {
         };
         let witness = |seen: Units, keys: Keys| Witness {
             name: String::new(),
+            first_seen: Some(NumericDate::from_secs(0)),
             seen: date(seen + state.database_ahead, self.unit),
             kids: kids(keys),
             sequence: None,
