@@ -2,13 +2,13 @@
 
 use std::{io, time::Duration};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, Statement};
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use sqlx::{
     ConnectOptions, Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{Store, StoreError};
+use crate::StoreError;
 
 /// How long a request waits for a connection, a new one included; then it is answered with 503.
 const QUEUE: Duration = Duration::from_secs(1);
