@@ -7,7 +7,8 @@ use crate::RotationPolicy;
 /// Those who must have learned a key before it signs, as the issuer last saw them.
 ///
 /// What verifiers say of themselves is advice, and anybody can say it: it may let a rotation come early, but only
-/// where every verifier names itself, and what somebody makes up can only make it come later.
+/// where every verifier names itself. What somebody makes up makes it come later; earlier only where no verifier that
+/// lacks the key is alive to say so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FleetView {
     /// The processes of the issuer.

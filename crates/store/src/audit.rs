@@ -14,7 +14,7 @@ use crate::{
 /// the log has not happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Act {
-    /// Who: `operator:NAME`, `client:ID`, `replica:ID`.
+    /// Who: `operator:NAME(uid UID)`, `client:ID`, `replica:ID`.
     pub actor: String,
     /// From where: `cli HOST`, `admin ADDRESS`, `ticker`.
     pub origin: String,
@@ -70,6 +70,8 @@ pub struct Checkpoint {
     pub jws: String,
 }
 
+/// The most refusals of one actor that are noted within a minute.
+pub const MAX_REFUSALS: u64 = 20;
 /// Records per page of a verification.
 const PAGE: u64 = 1000;
 
@@ -82,6 +84,28 @@ impl Store {
         let transaction = self.begin_write().await?;
         audit_log::append(&transaction, acts).await?;
         Ok(transaction.commit().await?)
+    }
+
+    /// Notes that somebody was refused something, and answers whether it did: [so many](MAX_REFUSALS) of one actor within a
+    /// minute are noted, and the last of them says so. Who asks again and again must not fill the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn note_refusal(&self, mut act: Act) -> Result<bool, StoreError> {
+        let transaction = self.begin_write().await?;
+        let noted = audit_log::count_lately(&transaction, &act).await?;
+        if noted >= MAX_REFUSALS {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        if noted + 1 == MAX_REFUSALS
+            && let Value::Object(detail) = &mut act.detail
+        {
+            detail.insert("more".to_owned(), "not noted within a minute".into());
+        }
+        audit_log::append(&transaction, &[act]).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Records after this place, oldest first.

@@ -1,7 +1,8 @@
 //! Acts are written in the transaction of what they tell of.
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    sea_query::Expr,
 };
 
 use crate::{
@@ -13,6 +14,9 @@ use crate::{
 
 /// Rows per statement: both databases bound the number of parameters.
 const CHUNK: usize = 1000;
+/// The records and the seconds that count as the last ones.
+const LATELY: i64 = 2000;
+const MINUTE: i64 = 60;
 
 /// Adds records to the log. Whoever writes one stands in line for the one row of `revision` until the transaction ends, so
 /// that each finds the record before its own.
@@ -49,6 +53,20 @@ pub(crate) async fn append(transaction: &Transaction, acts: &[Act]) -> Result<()
         audit::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(transaction).await?;
     }
     Ok(())
+}
+
+/// How often this actor has done this within a minute, among the last records: without an index on the time, a long log is
+/// not searched.
+pub(crate) async fn count_lately(transaction: &Transaction, act: &Act) -> Result<u64, StoreError> {
+    let last = audit::Entity::find().order_by_desc(audit::Column::Sequence).one(transaction).await?;
+    let oldest = last.map_or(0, |last| last.sequence.saturating_sub(LATELY));
+    let since = read_clock(transaction).await? - MINUTE;
+    let found = audit::Entity::find()
+        .filter(audit::Column::Sequence.gt(oldest))
+        .filter(audit::Column::At.gt(since))
+        .filter(audit::Column::Actor.eq(text(&act.actor)))
+        .filter(audit::Column::Act.eq(text(&act.act)));
+    Ok(found.count(transaction).await?)
 }
 
 fn row_of(act: &Act, sequence: i64, at: i64) -> audit::Model {

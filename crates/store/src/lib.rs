@@ -71,7 +71,7 @@ mod timed;
 mod verifiers;
 mod waiting;
 
-pub use audit::{Act, AuditRecord, AuditVerdict, Checkpoint};
+pub use audit::{Act, AuditRecord, AuditVerdict, Checkpoint, MAX_REFUSALS};
 pub use error::StoreError;
 pub use failpoint::failpoint;
 pub use fleet::{Heartbeat, Replica};

@@ -4,13 +4,31 @@ use std::{
     path::Path,
 };
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, database_url::DatabaseUrl, sqlite};
 
 /// The right to serve from an SQLite file, until it is dropped or the process dies. PostgreSQL needs none: replicas
 /// share it.
 #[derive(Debug)]
 pub struct ServingLock {
     _file: Option<File>,
+}
+
+impl ServingLock {
+    /// Takes the right to serve from the database that a URL names, before it is opened: who does not get it has not changed
+    /// the schema under whoever has it.
+    ///
+    /// # Errors
+    /// As [`Store::lock_for_serving`], and [`StoreError::Missing`] if there is no file.
+    pub fn take(url: &str) -> Result<Self, StoreError> {
+        let file = match DatabaseUrl::parse(url)? {
+            DatabaseUrl::Sqlite(path) => {
+                sqlite::check_file(&path)?;
+                Some(lock_beside(&path)?)
+            }
+            DatabaseUrl::Postgres(_) => None,
+        };
+        Ok(Self { _file: file })
+    }
 }
 
 impl Store {

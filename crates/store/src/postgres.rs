@@ -2,13 +2,13 @@
 
 use std::{io, time::Duration};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, SqlxPostgresConnector, Statement};
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use sqlx::{
     ConnectOptions, Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{Store, StoreError};
+use crate::StoreError;
 
 /// How long a request waits for a connection, a new one included; then it is answered with 503.
 const QUEUE: Duration = Duration::from_secs(1);
@@ -81,27 +81,6 @@ async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
         });
     }
     Ok(())
-}
-
-impl Store {
-    /// The history that a PostgreSQL server writes: it is another one after a fail-over, or a restore to an earlier time, and
-    /// what was acknowledged last may be lost. `None` for SQLite, which has no other.
-    ///
-    /// The timeline is read off the name of the file that the server writes to, which any user may ask for; the control file
-    /// tells of a new one only with the next checkpoint.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] above all; so too from a standby.
-    pub async fn timeline(&self) -> Result<Option<u32>, StoreError> {
-        if self.db.get_database_backend() != DbBackend::Postgres {
-            return Ok(None);
-        }
-        let sql = "SELECT pg_walfile_name(pg_current_wal_lsn()) AS file";
-        let row = self.db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
-        let file: Option<String> = row.map(|row| row.try_get("", "file")).transpose()?;
-        let timeline = file.and_then(|file| u32::from_str_radix(file.get(..8)?, 16).ok());
-        timeline.map(Some).ok_or_else(|| StoreError::Corrupt("no timeline".to_owned()))
-    }
 }
 
 /// The server may be another one than at the start, or the same in another role.

@@ -9,6 +9,7 @@ use crate::{Revocation, Revoked, StoreError, entity::revocation::Model, store::d
 
 pub(crate) const TOKEN: &str = "jti";
 pub(crate) const SUBJECT: &str = "sub";
+pub(crate) const ALL: &str = "all";
 
 pub(crate) fn parse(row: &Model) -> Result<Revocation, StoreError> {
     let mark = || mark(&row.mark);
@@ -17,7 +18,7 @@ pub(crate) fn parse(row: &Model) -> Result<Revocation, StoreError> {
         "sid" => Revoked::Session(mark()?),
         SUBJECT => Revoked::Subject(mark()?),
         "client" => Revoked::Client(mark()?),
-        "all" => Revoked::All,
+        ALL => Revoked::All,
         _ => return Err(damaged("kind")),
     };
     Ok(Revocation { revoked, not_before: time(row.not_before)?, until: time(row.until)? })
@@ -47,7 +48,7 @@ pub(crate) fn rows(revoked: &[Revoked], now: i64, until: i64) -> Vec<Model> {
             Revoked::Session(mark) => drop(rows.insert(("sid", mark.as_bytes()), None)),
             Revoked::Subject(mark) => drop(rows.insert((SUBJECT, mark.as_bytes()), None)),
             Revoked::Client(mark) => drop(rows.insert(("client", mark.as_bytes()), None)),
-            Revoked::All => drop(rows.insert(("all", &[]), None)),
+            Revoked::All => drop(rows.insert((ALL, &[]), None)),
         }
     }
     let row = |((kind, mark), sub): ((&str, &[u8]), Option<&Mark>)| Model {

@@ -10,7 +10,7 @@ use sea_orm::{
 use crate::{
     Revoked, StoreError,
     entity::revocation::{Column, Entity, Model},
-    revocation_row::{self, SUBJECT, TOKEN},
+    revocation_row::{self, ALL, SUBJECT, TOKEN},
     timed::Transaction,
 };
 
@@ -70,13 +70,14 @@ struct Tokens {
     until: i64,
 }
 
-/// Brings the table within its bound, and answers whether that was possible. What has passed goes first, then single tokens
-/// give way to their subjects.
+/// Brings the table within its bound, and answers whether that was possible. What has passed goes first, then what a
+/// revocation of everything says as well, then single tokens give way to their subjects.
 pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Result<bool, StoreError> {
     if Entity::find().count(transaction).await? <= bound {
         return Ok(true);
     }
     Entity::delete_many().filter(Column::Until.lt(now)).exec(transaction).await?;
+    give_way_to_all(transaction).await?;
     let rows = Entity::find().count(transaction).await?;
     if rows <= bound {
         return Ok(true);
@@ -104,6 +105,20 @@ pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Resu
         gone.exec(transaction).await?;
     }
     Ok(true)
+}
+
+/// Removes what the revocation of everything means too, if there is one: who fills the table must not be able to prevent it.
+/// It is remembered for as long as the last of them would have been.
+async fn give_way_to_all(transaction: &Transaction) -> Result<(), StoreError> {
+    let Some(all) = Entity::find().filter(Column::Kind.eq(ALL)).one(transaction).await? else {
+        return Ok(());
+    };
+    let meant = Column::NotBefore.lte(all.not_before);
+    let until = Entity::find().select_only().column_as(Column::Until.max(), "until").filter(meant.clone());
+    let until: Option<Option<i64>> = until.into_tuple().one(transaction).await?;
+    Entity::delete_many().filter(meant).exec(transaction).await?;
+    let until = until.flatten().unwrap_or(all.until);
+    upsert(transaction, &[Model { until, ..all }]).await
 }
 
 /// Means each of these tokens: none was issued after its revocation.

@@ -17,8 +17,11 @@ impl Actor {
     pub fn operator() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let user = variable("SUDO_USER").or_else(|| variable("USER"));
-        let user = user.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
-        Self { who: format!("operator:{user}"), origin: format!("cli {}", host()), request_id: None }
+        Self {
+            who: operator(user.as_deref(), rustix::process::getuid().as_raw()),
+            origin: format!("cli {}", host()),
+            request_id: None,
+        }
     }
 
     /// A serving process that does what is due.
@@ -51,8 +54,29 @@ impl Actor {
     }
 }
 
+/// The environment is whatever its owner says; the system knows who he is.
+fn operator(user: Option<&str>, uid: u32) -> String {
+    let user = user.map(|user| format!("{user}(uid {uid})"));
+    format!("operator:{}", user.unwrap_or_else(|| format!("uid-{uid}")))
+}
+
 /// The name of this machine.
 #[must_use]
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // S-100
+    #[test]
+    fn an_operator_is_named_with_the_user_id_that_the_system_knows() {
+        assert_eq!(operator(Some("bob"), 0), "operator:bob(uid 0)");
+        assert_eq!(operator(None, 1000), "operator:uid-1000");
+        let uid = rustix::process::getuid().as_raw().to_string();
+        let act = Actor::operator().act("key.revoke", "k", Value::Null);
+        assert!(act.actor.contains(&uid), "{}", act.actor);
+    }
 }

@@ -40,6 +40,16 @@ pub struct LastCheckpoint {
 }
 
 impl LastCheckpoint {
+    /// One that is stored. Its signature is not asked for, only its time, and a time that is still to come counts as now:
+    /// whoever could write it there cannot put the next one off for longer than the hour. One without a time is long ago.
+    #[must_use]
+    pub fn stored(checkpoint: &Checkpoint, now: NumericDate) -> Self {
+        let payload = checkpoint.jws.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
+        let claims = payload.and_then(|json| serde_json::from_slice::<CheckpointClaims>(&json).ok());
+        let signed = claims.map_or(NumericDate::from_secs(0), |claims| claims.iat.min(now));
+        Self { sequence: checkpoint.sequence, signed }
+    }
+
     /// Whether there should be another one, with the log at this place.
     #[must_use]
     pub fn is_outdated(self, head: u64, now: NumericDate) -> bool {
@@ -90,6 +100,22 @@ mod tests {
         assert!(last.is_outdated(11, at(4600)));
         assert!(!last.is_outdated(1009, at(1000)) && last.is_outdated(1010, at(1000)));
         assert!(!last.is_outdated(9, at(90_000)), "a log that became shorter is not covered");
+    }
+
+    // S-100
+    #[test]
+    fn a_process_that_starts_again_and_again_does_not_put_the_checkpoint_off() {
+        let key = generate(Algorithm::Es256, &mut SystemRng).unwrap().1;
+        let issuer = "https://id.fleet.test".parse().unwrap();
+        let stored = sign(&key, &issuer, (17, [7; 32]), at(1000)).unwrap();
+        let last = |now| LastCheckpoint::stored(&stored, at(now));
+        assert_eq!(last(4600), LastCheckpoint { sequence: 17, signed: at(1000) });
+        assert!(last(4600).is_outdated(18, at(4600)));
+        assert_eq!(last(900).signed, at(900), "not from the future");
+        for jws in ["", "a.b.c", "e30.e30.AA"] {
+            let damaged = Checkpoint { sequence: 17, jws: jws.to_owned() };
+            assert_eq!(LastCheckpoint::stored(&damaged, at(4600)).signed, at(0), "{jws}");
+        }
     }
 
     // S-100

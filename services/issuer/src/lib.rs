@@ -10,7 +10,7 @@
 //! - [`server`]: what requests are answered from, in memory; the order of starting.
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
-//! - [`feed`]: what is revoked, as a signed statement; [`reports`]: what verifiers say of themselves in return.
+//! - [`feed`]: what is revoked, as a signed statement (`expiry`: for how long); [`reports`]: what verifiers say of themselves in return.
 //! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign; one replica at a time takes the
 //!   steps that are due, and signs [`checkpoint`]s of the audit log.
 //! - [`admin`]: what operators are listened to for, on an address of its own; [`counters`]: what their metrics show.
@@ -24,6 +24,7 @@ mod clock;
 pub mod config;
 pub mod counters;
 pub mod declared;
+mod expiry;
 pub mod feed;
 pub mod fleet;
 mod grant;

@@ -107,9 +107,9 @@ impl AuthorizationServer {
     /// publishes keys and signs nothing.
     pub async fn bind(config: Config, shutdown: Shutdown) -> Result<Self, StartError> {
         let vault = Arc::new(Vault::unlock(&config).await?);
+        let lock = ServingLock::take(&config.database)?;
         let store = Store::open_existing::<Migrator>(&config.database).await?;
         store.bind_issuer(config.issuer.as_str()).await?;
-        let lock = store.lock_for_serving()?;
         let io = |what: &str| {
             let what = what.to_owned();
             move |source| StartError::Io { what, source }

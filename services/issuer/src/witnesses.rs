@@ -48,8 +48,14 @@ impl Witnesses {
         FleetView {
             replicas: self.replicas.iter().map(replica).collect(),
             verifiers: self.verifiers.iter().map(verifier).collect(),
-            incomplete: self.overflowed.is_some_and(|at| now.since(at) <= policy.verifier_silence()),
+            incomplete: self.is_incomplete(policy, now),
         }
+    }
+
+    /// Whether a verifier was turned away so lately that it may be alive.
+    #[must_use]
+    pub fn is_incomplete(&self, policy: &RotationPolicy, now: NumericDate) -> bool {
+        self.overflowed.is_some_and(|at| now.since(at) <= policy.verifier_silence())
     }
 
     /// The keys of the set with this entity tag; none if it is no set of ours.

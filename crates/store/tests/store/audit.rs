@@ -1,7 +1,9 @@
 //! The log of all that was done: written with the change, and a chain.
 
 use claviger_keyring::KeyState;
-use claviger_store::{Act, AuditVerdict, Checkpoint, KeyOp, Outcome, Registry, Store, StoreError};
+use claviger_store::{
+    Act, AuditVerdict, Checkpoint, KeyOp, MAX_REFUSALS, Outcome, Registry, Store, StoreError,
+};
 use serde_json::json;
 
 use crate::fixture::{Database, Intruder, active, at, move_to, on_each_database, prepared};
@@ -39,6 +41,29 @@ async fn remove_guards(intruder: &Intruder, database: &Database) {
     for statement in statements {
         intruder.execute(statement).await.expect("a superuser may");
     }
+}
+
+// S-100
+#[tokio::test]
+async fn who_is_refused_again_and_again_does_not_fill_the_log() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        let refusal = |actor: &str, subject: u64| {
+            let detail = serde_json::json!({});
+            Act { actor: actor.to_owned(), detail, ..act("keys.refused", &subject.to_string()) }
+        };
+        for number in 0..MAX_REFUSALS + 5 {
+            let noted = store.note_refusal(refusal("client:a", number)).await.expect("asked");
+            assert_eq!(noted, number < MAX_REFUSALS, "{number}");
+        }
+        assert!(store.note_refusal(refusal("client:b", 0)).await.expect("asked"), "another one is heard");
+        let log = store.audit_tail(100).await.expect("read");
+        assert_eq!(log.len() as u64, MAX_REFUSALS + 1);
+        let last = &log[log.len() - 2].act.detail;
+        assert_eq!(last["more"], "not noted within a minute");
+        assert!(matches!(store.verify_audit(|_| ()).await.expect("read"), AuditVerdict::Whole { .. }));
+    })
+    .await;
 }
 
 // S-100

@@ -169,7 +169,8 @@ async fn what_has_passed_is_forgotten_by_the_databases_time() {
 async fn too_many_tokens_become_their_subject_and_none_is_missed() {
     on_each_database(async |database| {
         let store = database.open().await;
-        let rest = [token("alone", None), token("eve/0", Some("eve")), Revoked::All];
+        let web = Revoked::Client(mark(Marked::Client, "web"));
+        let rest = [token("alone", None), token("eve/0", Some("eve")), web];
         store.revoke_within(20, &rest, FAR, &[]).await.expect("they fit");
         store.revoke_within(20, &tokens("ada", 0..10), FAR, &[]).await.expect("they fit");
         store.revoke_within(20, &tokens("bob", 0..6), FAR, &[]).await.expect("they fit");
@@ -213,6 +214,28 @@ async fn a_feed_that_is_full_changes_nothing() {
         database.intruder().await.execute("UPDATE revocation SET until = 9").await.expect("passed");
         store.revoke_within(10, &two, FAR, &[]).await.expect("what has passed makes room");
         assert_eq!(store.load_revocations().await.expect("they load").revocations.len(), 2);
+    })
+    .await;
+}
+
+// S-85
+#[tokio::test]
+async fn a_feed_that_is_full_still_takes_the_revocation_of_everything() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        let strangers: Vec<_> = (0..9).map(|number| token(&number.to_string(), None)).collect();
+        let session = Revoked::Session(mark(Marked::Sid, "s"));
+        store.revoke_within(10, &strangers, FAR, &[]).await.expect("they fit");
+        store.revoke_within(10, &[session], FAR, &[]).await.expect("it fits");
+        let intruder = database.intruder().await;
+        let ahead = "UPDATE revocation SET not_before = 3999999999 WHERE kind = 'sid'";
+        intruder.execute(ahead).await.expect("as if by a clock that was ahead");
+        let near = store.now().await.expect("a time") + std::time::Duration::from_hours(1);
+        store.revoke_within(10, &[Revoked::All], near, &[act()]).await.expect("it is never refused");
+        let read = store.load_revocations().await.expect("they load").revocations;
+        let kept: Vec<_> = read.iter().map(|revocation| (revocation.revoked, revocation.until)).collect();
+        assert_eq!(kept, [(Revoked::All, FAR), (session, FAR)], "what it does not mean stays");
+        store.revoke_within(10, &strangers, FAR, &[]).await.expect("and there is room again");
     })
     .await;
 }

@@ -1,4 +1,4 @@
-use claviger_store::StoreError;
+use claviger_store::{ServingLock, StoreError};
 
 use crate::fixture::{Database, on_each_database};
 
@@ -13,6 +13,21 @@ async fn a_second_issuer_on_one_file_is_refused() {
     second.revisions().await.expect("a command line works beside it");
     drop(lock);
     second.lock_for_serving().expect("the place is free");
+}
+
+// S-107
+#[tokio::test]
+async fn a_second_issuer_is_refused_before_it_opens_the_file() {
+    let database = Database::sqlite();
+    let missing = ServingLock::take(&database.url);
+    assert!(matches!(missing, Err(StoreError::Missing(_))), "{missing:?}");
+    let store = database.open().await;
+    let lock = ServingLock::take(&database.url).expect("the first one serves");
+    let refused = ServingLock::take(&database.url);
+    assert!(matches!(refused, Err(StoreError::AlreadyServing(_))), "{refused:?}");
+    assert!(store.lock_for_serving().is_err(), "it is one and the same lock");
+    drop(lock);
+    ServingLock::take(&database.url).expect("the place is free");
 }
 
 #[tokio::test]
@@ -51,16 +66,6 @@ async fn the_time_is_the_databases() {
         };
         let later: u64 = database.intruder().await.read(sql).await.parse().expect("seconds");
         assert!(earlier <= now && now.as_secs() <= later && later - now.as_secs() < 60, "{now} {later}");
-    })
-    .await;
-}
-
-// S-108
-#[tokio::test]
-async fn a_server_that_never_failed_over_is_on_its_first_timeline() {
-    on_each_database(async |database| {
-        let expected = if database.is_sqlite() { None } else { Some(1) };
-        assert_eq!(database.open().await.timeline().await.expect("read"), expected);
     })
     .await;
 }

@@ -34,6 +34,7 @@ pub(super) async fn list(
     let invalid = || Problem::bad_request("`after` and `limit` must be numbers, and nothing else is known");
     let Query(Page { after, limit }) = page.map_err(|_| invalid())?;
     let limit = limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let _reading = desk.reading().await?;
     let records = desk.store.audit_after(after, limit).await?;
     let next = records.last().map_or(after, |record| record.sequence);
     Ok(done(json!({ "records": records.iter().map(record).collect::<Vec<_>>(), "next": next })))

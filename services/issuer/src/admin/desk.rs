@@ -1,14 +1,24 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use claviger_store::Store;
 use claviger_verifier::{TrustedIssuer, Verifier};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
-use super::scopes::audience;
+use super::{problem::Problem, scopes::audience};
 use crate::{
     actor::Actor,
     keys::{KeyView, Rotation, Vault},
     server::Issuance,
 };
+
+/// How long a request waits for its turn to read.
+const QUEUE: Duration = Duration::from_secs(1);
 
 /// What the admin API works with.
 #[derive(Debug, Clone)]
@@ -21,6 +31,8 @@ pub(crate) struct Inner {
     pub(super) vault: Arc<Vault>,
     /// Who rotates does so alone in this process: all others would make keys for nothing.
     pub(super) turn: tokio::sync::Mutex<()>,
+    /// Who reads the database does so alone: its connections are the ticker's too, and without them nothing is signed.
+    reading: Semaphore,
     /// The verifier of the tokens for this API, and the key set that it was made of.
     verifier: Mutex<Option<(String, Verifier)>>,
 }
@@ -28,7 +40,8 @@ pub(crate) struct Inner {
 impl Desk {
     pub(super) fn new(issuance: Arc<Issuance>, store: Store, vault: Arc<Vault>) -> Self {
         let (turn, verifier) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { issuance, store, vault, turn, verifier }))
+        let reading = Semaphore::new(1);
+        Self(Arc::new(Inner { issuance, store, vault, turn, reading, verifier }))
     }
 }
 
@@ -43,6 +56,14 @@ impl std::ops::Deref for Desk {
 impl Inner {
     pub(super) fn rotation(&self, actor: Actor) -> Rotation {
         Rotation::new(self.store.clone(), Arc::clone(&self.vault), self.issuance.config.policy, actor)
+    }
+
+    /// The turn to read from the database. Who does not get it soon is answered with 503.
+    pub(super) async fn reading(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        match timeout(QUEUE, self.reading.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(Problem::unavailable("others are reading")),
+        }
     }
 
     /// The verifier of tokens for this API. Its keys are those in memory: it need not fetch what this very process

@@ -14,6 +14,7 @@ use crate::witnesses::Witnesses;
 
 /// The replicas and the verifiers that were heard of lately, and who of them lacks a key that is to sign next.
 pub(super) async fn show(State(desk): State<Desk>) -> Result<Response, Problem> {
+    let _reading = desk.reading().await?;
     let policy = &desk.issuance.config.policy;
     let witnesses = Witnesses::load(&desk.store, policy).await?;
     let now = desk.store.now().await?;

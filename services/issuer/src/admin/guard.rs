@@ -36,7 +36,10 @@ pub(super) async fn admit(
             head.extensions.insert(Caller(actor));
             next.run(Request::from_parts(head, body)).await
         }
-        Err(refusal) => verifier.refuse(refusal).into_response(),
+        Err(refusal) => {
+            tracing::info!(%refusal, path = head.uri.path(), peer = %peer(&head), "nobody was let in to the admin API");
+            verifier.refuse(refusal).into_response()
+        }
     }
 }
 
@@ -62,10 +65,13 @@ async fn principal(
 }
 
 fn actor(request: &Parts, client_id: &str) -> Actor {
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
-    let address = peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.to_string());
     let request_id = request.extensions.get::<RequestId>().map(RequestId::to_string).unwrap_or_default();
-    Actor::client(client_id, &address, request_id)
+    Actor::client(client_id, &peer(request), request_id)
+}
+
+fn peer(request: &Parts) -> String {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or_else(|| "unknown".to_owned(), |ConnectInfo(peer)| peer.to_string())
 }
 
 /// Who acts. Only behind the guard is there one: a route without it answers 500 to everybody.

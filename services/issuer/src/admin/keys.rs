@@ -35,6 +35,7 @@ struct Rotate {
 
 /// Every key with its state, and what will be done next. The entity tag is what a rotation must name.
 pub(super) async fn list(State(desk): State<Desk>) -> Result<Response, Problem> {
+    let _reading = desk.reading().await?;
     let opened = open(&desk).await?;
     let mut response = done(described(&opened, &desk.issuance.config.policy));
     let tag = HeaderValue::from_str(&format!("\"{}\"", opened.revision));
@@ -74,6 +75,7 @@ pub(super) async fn revoke(
     let unknown =
         || Problem::new(StatusCode::NOT_FOUND, "unknown_key", "a kid is a thumbprint of 43 characters");
     let kid: Kid = kid.parse().map_err(|_| unknown())?;
+    let _turn = desk.turn.lock().await;
     match desk.rotation(actor).revoke(kid).await.map_err(|error| refused(error.into(), &desk))? {
         Taken::Steps(steps) => Ok(changed(&desk, &steps)),
         Taken::Nothing | Taken::AlreadyRotated => Err(refused(Problem::conflict("changed", NOTHING), &desk)),

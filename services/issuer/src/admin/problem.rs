@@ -37,6 +37,10 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, error, detail)
     }
 
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", detail)
+    }
+
     /// What went wrong stands in the log.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the log says why")
@@ -60,8 +64,7 @@ impl From<StoreError> for Problem {
             StoreError::FeedFull => Self::conflict("feed_full", error.to_string()),
             error if error.is_transient() => {
                 tracing::warn!(%error, "an operator's request failed");
-                let detail = "the database does not answer";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", detail)
+                Self::unavailable("the database does not answer")
             }
             error => {
                 tracing::error!(%error, "an operator's request failed");

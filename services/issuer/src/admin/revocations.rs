@@ -14,7 +14,7 @@ use super::{
     guard::Caller,
     problem::{Problem, done},
 };
-use crate::actor::Actor;
+use crate::{actor::Actor, expiry::last_expiry};
 
 /// The longest name of a token or a session.
 const MAX_NAME: usize = 256;
@@ -38,9 +38,8 @@ pub(super) async fn revoke(
     body: Body,
 ) -> Result<Response, Problem> {
     let (revoked, act) = body::read::<Revoke>(&headers, body).await?.parse(&actor)?;
-    let lifetimes = desk.issuance.config.policy.lifetimes();
-    // A token that was signed a moment ago by a clock that is ahead, at a verifier whose clock is behind.
-    let until = desk.store.now().await? + lifetimes.token + 2 * lifetimes.skew;
+    let skew = desk.issuance.config.policy.lifetimes().skew;
+    let until = last_expiry(desk.store.now().await?, skew);
     let sequence = desk.store.revoke(&[revoked], until, &[act]).await?;
     desk.issuance.changed.notify_one();
     Ok(done(json!({ "sequence": sequence, "until": until })))

@@ -22,6 +22,10 @@ use anyhow::ensure;
 use clap::{Parser, Subcommand};
 use claviger_store::{Store, StoreError};
 use migrations::Migrator;
+use rustix::{
+    io::Errno,
+    process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit},
+};
 
 use crate::{config::Config, declared::Mistakes};
 
@@ -72,6 +76,9 @@ impl Cli {
     /// What went wrong, to be shown in one line; bad configuration and fleet files in one line
     /// per mistake.
     pub async fn run(self) -> anyhow::Result<()> {
+        if let Err(error) = no_core_dumps() {
+            eprintln!("core dumps could not be turned off: {error}");
+        }
         match self.command {
             Command::Init(init) => init.run(&self.data_dir).await,
             Command::Serve => serve::run(config(&self.data_dir)?).await,
@@ -82,6 +89,13 @@ impl Cli {
             Command::Clients(clients) => clients.run(&config(&self.data_dir)?).await,
         }
     }
+}
+
+/// A core file would hold the key-encryption key, and signing keys.
+fn no_core_dumps() -> Result<(), Errno> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 /// The database of an issuer that `init` has made.

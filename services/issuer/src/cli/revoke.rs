@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{horizons::Horizons, keys, words::time};
-use crate::{actor::Actor, config::Config};
+use crate::{actor::Actor, config::Config, expiry::last_expiry};
 
 /// What is revoked dies at every verifier with the next statement of the revocation feed, although nobody calls the issuer
 /// per request.
@@ -70,8 +70,7 @@ impl Tokens {
         let store = super::store(config).await?;
         let (revoked, act, subject) = self.asked(&store).await?;
         let horizons = Horizons::of(config);
-        // Tokens that are out now have expired by then, by every clock.
-        let until = store.now().await? + horizons.tokens;
+        let until = last_expiry(store.now().await?, config.policy.lifetimes().skew);
         let detail = json!({ "until": until });
         let acts: [Act; 1] = [Actor::operator().act(act, subject.clone(), detail)];
         let sequence = store.revoke(&[revoked], until, &acts).await?;

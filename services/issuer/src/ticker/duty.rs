@@ -107,11 +107,11 @@ impl Ticker {
         Ok(())
     }
 
-    /// What an earlier process has signed. When, is not asked: the hour begins anew. Without any, one is due.
+    /// What an earlier process has signed. Without any, one is due.
     async fn stored_checkpoint(&self, now: NumericDate) -> Result<LastCheckpoint, TickError> {
         let stored = self.store.checkpoints().await?.pop();
         Ok(match stored {
-            Some(stored) => LastCheckpoint { sequence: stored.sequence, signed: now },
+            Some(stored) => LastCheckpoint::stored(&stored, now),
             None => LastCheckpoint { sequence: 0, signed: NumericDate::from_secs(0) },
         })
     }

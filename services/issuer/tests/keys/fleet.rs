@@ -10,7 +10,7 @@ use claviger_store::{Heartbeat, Store};
 use migrations::Migrator;
 
 use crate::{
-    fixture::{House, closed_fleet},
+    fixture::{House, Intruder, closed_fleet},
     home::{Home, err},
 };
 
@@ -175,6 +175,26 @@ async fn a_compromised_key_is_followed_until_the_last_verifier_has_dropped_it() 
     assert!(told.contains("p99") && told.contains("max"), "{told}");
     line_with(&mut lines, "worst case from now");
     ends_well(child);
+
+    let again = rig.home.out(&["keys", "revoke", &kid, "--compromised", "--timeout", "60s"]);
+    assert!(again.contains("cannot be revoked again") && again.contains("dropped by 2 verifiers"), "{again}");
+    assert_eq!(rig.home.run(&["keys", "revoke", &kid]).status.code(), Some(1), "nobody asked to follow");
+}
+
+// S-42 S-85
+#[tokio::test]
+async fn a_fleet_that_is_not_known_whole_is_never_told_to_have_dropped_a_key() {
+    let rig = Rig::new().await;
+    let sequence = Some(u64::MAX >> 1);
+    report(&rig.store, "a", "both", sequence).await;
+    report(&rig.store, "b", "both", sequence).await;
+    let intruder = Intruder::of(rig.home.path().join("claviger.db")).await;
+    intruder.execute("UPDATE verifier_overflow SET noted_at = unixepoch()").await;
+    let kid = rig.active.to_string();
+    let ran = rig.home.run(&["keys", "revoke", &kid, "--compromised", "--timeout", "60s"]);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(err(&ran).contains("those that were not noted may still hold it"), "{}", err(&ran));
+    assert_eq!(rig.home.kid("ES256", "revoked"), kid, "it is revoked all the same");
 }
 
 // S-42

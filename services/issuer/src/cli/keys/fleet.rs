@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use claviger_jose::{Algorithm, Kid, NumericDate};
-use claviger_keyring::Keyring;
+use claviger_keyring::{Keyring, RotationPolicy};
 use claviger_store::{Replica, SeenVerifier};
 use comfy_table::{Table, presets::NOTHING};
 use serde::Serialize;
@@ -16,7 +16,8 @@ pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result
     let opened = keyroom.opened().await?;
     let witnesses = Witnesses::load(&keyroom.store, &keyroom.config.policy).await?;
     let sequence = keyroom.store.revisions().await?.revocations;
-    let report = FleetReport::new(&witnesses, &opened.keyring, sequence, keyroom.store.now().await?);
+    let at = (&keyroom.config.policy, keyroom.store.now().await?);
+    let report = FleetReport::new(&witnesses, &opened.keyring, sequence, at);
     if format.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -71,7 +72,13 @@ struct View {
 }
 
 impl FleetReport {
-    fn new(witnesses: &Witnesses, keyring: &Keyring, sequence: u64, now: NumericDate) -> Self {
+    fn new(
+        witnesses: &Witnesses,
+        keyring: &Keyring,
+        sequence: u64,
+        at: (&RotationPolicy, NumericDate),
+    ) -> Self {
+        let (policy, now) = at;
         let kids =
             |find: &dyn Fn(Algorithm) -> Option<Kid>| Algorithm::ALL.into_iter().filter_map(find).collect();
         let scale = Scale {
@@ -90,7 +97,7 @@ impl FleetReport {
         }
         let mut replicas: Vec<_> = witnesses.replicas.iter().map(|replica| scale.replica(replica)).collect();
         replicas.sort_by(|a, b| a.place.cmp(&b.place));
-        Self { sequence, complete: witnesses.overflowed.is_none(), replicas, audiences }
+        Self { sequence, complete: !witnesses.is_incomplete(policy, now), replicas, audiences }
     }
 }
 
@@ -231,10 +238,15 @@ mod tests {
         let (audience, version) = ("https://orders.test".to_owned(), "0.1.0".to_owned());
         let (instance, keys) = (instance.to_owned(), keys.to_owned());
         let said = VerifierReport { audience, instance, keys, sequence, version };
-        SeenVerifier { said, seen: NumericDate::from_secs(seen) }
+        let seen = NumericDate::from_secs(seen);
+        SeenVerifier { said, seen }
     }
 
     fn report() -> FleetReport {
+        report_with(None)
+    }
+
+    fn report_with(overflowed: Option<u64>) -> FleetReport {
         let since = NumericDate::from_secs(1);
         let keyring =
             Keyring::new(vec![key(1, KeyState::Active { since }), key(2, KeyState::Prepared { since })]);
@@ -248,17 +260,18 @@ mod tests {
             refusal: Some("the clock differs from the database's".to_owned()),
         };
         let witnesses = Witnesses {
-            replicas: vec![Replica { said, seen: NumericDate::from_secs(99) }],
+            replicas: vec![Replica { said, seen: NumericDate::from_secs(999) }],
             verifiers: vec![
-                verifier("b", "both", Some(40), 98),
-                verifier("a", "first", Some(39), 40),
-                verifier("c", "foreign", None, 99),
+                verifier("b", "both", Some(40), 998),
+                verifier("a", "first", Some(39), 940),
+                verifier("c", "foreign", None, 999),
             ],
-            overflowed: None,
+            overflowed: overflowed.map(NumericDate::from_secs),
             key_sets: [("both".to_owned(), kids.clone().into()), ("first".to_owned(), kids[..1].into())]
                 .into(),
         };
-        FleetReport::new(&witnesses, &keyring, 40, NumericDate::from_secs(100))
+        let policy = RotationPolicy::default();
+        FleetReport::new(&witnesses, &keyring, 40, (&policy, NumericDate::from_secs(1000)))
     }
 
     #[test]
@@ -275,6 +288,13 @@ mod tests {
              b         2s ago  yes           yes        current  0.1.0
              c         1s ago  unknown       unknown    none     0.1.0"]]
         .assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn a_fleet_is_complete_again_when_whoever_was_turned_away_has_fallen_silent() {
+        assert!(report_with(None).complete);
+        assert!(!report_with(Some(400)).complete);
+        assert!(report_with(Some(399)).complete, "twice C ago");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use claviger_jose::{Kid, NumericDate};
 use claviger_keyring::{FleetView, RotationPolicy, Witness};
 
@@ -27,15 +27,18 @@ struct Following {
     dropped: BTreeMap<String, Option<Duration>>,
     /// Those of them that are alive and have not.
     open: Vec<String>,
+    /// Whether some verifiers could not be noted, and may hold the keys unseen.
+    incomplete: bool,
 }
 
 impl Following {
     fn new(dead: Vec<Kid>, sequence: u64) -> Self {
-        Self { dead, sequence, dropped: BTreeMap::new(), open: Vec::new() }
+        Self { dead, sequence, dropped: BTreeMap::new(), open: Vec::new(), incomplete: false }
     }
 
     fn observe(&mut self, fleet: &FleetView, policy: &RotationPolicy, now: NumericDate, elapsed: Duration) {
         let first = self.dropped.is_empty();
+        self.incomplete |= fleet.incomplete;
         let open: Vec<&Witness> = fleet
             .verifiers_before(self.sequence, policy, now)
             .filter(|verifier| {
@@ -131,6 +134,10 @@ pub(super) async fn follow(
             following.dropped.len()
         );
     }
+    ensure!(
+        !following.incomplete,
+        "revoked, but there are more verifiers than are remembered: those that were not noted may still hold it"
+    );
     Ok(())
 }
 
@@ -186,7 +193,8 @@ mod tests {
 
     fn verifier(name: &str, seen: u64, kids: &[&str], sequence: Option<u64>) -> Witness {
         let kids = kids.iter().map(|kid| kid.parse().unwrap()).collect();
-        Witness { name: name.to_owned(), seen: NumericDate::from_secs(seen), kids, sequence }
+        let seen = NumericDate::from_secs(seen);
+        Witness { name: name.to_owned(), seen, kids, sequence }
     }
 
     fn observe(following: &mut Following, secs: u64, verifiers: Vec<Witness>) {

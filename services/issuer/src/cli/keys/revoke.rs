@@ -3,12 +3,12 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use clap::Args;
 use claviger_jose::Kid;
-use claviger_keyring::Step;
+use claviger_keyring::{KeyState, Step};
 
 use super::{Keyroom, follow::follow, tell};
 use crate::{
     cli::{ensure_meant, horizons::Horizons, words::span},
-    keys::Taken,
+    keys::{Refusal, RotationError, Taken},
 };
 
 #[derive(Debug, Args)]
@@ -45,7 +45,14 @@ impl Revoke {
         let start = Instant::now();
         let rotation = &keyroom.rotation;
         let taken = match self.kid {
-            Some(kid) => rotation.revoke(kid).await?,
+            Some(kid) => match rotation.revoke(kid).await {
+                // Whoever was interrupted, or never got the answer, follows by asking once more.
+                Err(error) if self.compromised && is_dead_already(&error) => {
+                    println!("{error}");
+                    return follow(keyroom, vec![kid], start, self.timeout.map(Into::into)).await;
+                }
+                taken => taken?,
+            },
             None => rotation.revoke_all().await?,
         };
         let Taken::Steps(steps) = taken else { bail!("nothing was revoked") };
@@ -72,4 +79,9 @@ impl Revoke {
         }
         followed
     }
+}
+
+fn is_dead_already(error: &RotationError) -> bool {
+    let RotationError::Refused(Refusal { key: Some((_, state)), .. }) = error else { return false };
+    matches!(state, KeyState::Revoked { .. })
 }

@@ -1,5 +1,5 @@
 use anyhow::{anyhow, ensure};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use claviger_jose::{Algorithm, Kid, NumericDate};
 use claviger_keyring::{KnownBy, Step, StepRefused};
 
@@ -13,6 +13,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("followed").args(["wait", "compromised"])))]
 pub(in crate::cli) struct Rotate {
     /// Only this algorithm: RS256 or ES256.
     #[arg(long)]
@@ -25,7 +26,7 @@ pub(in crate::cli) struct Rotate {
     #[arg(long, conflicts_with = "force")]
     wait: bool,
     /// For how long to wait; by default until a verifier that has fallen silent is no longer waited for.
-    #[arg(long)]
+    #[arg(long, requires = "followed")]
     timeout: Option<humantime::Duration>,
     /// Rotate although the lead has not passed: verifiers that lack the next key refuse good tokens until they have
     /// learned it.

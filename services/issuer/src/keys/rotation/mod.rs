@@ -133,8 +133,14 @@ impl Rotation {
     pub async fn note_refusal(&self, asked: &str, error: &RotationError) {
         let act = self.actor.act("keys.refused", error.subject(), error.detail(asked));
         // The refusal stands, whether or not it could be written down: nothing was changed.
-        if let Err(failure) = self.store.note(&[act]).await {
-            tracing::error!(%failure, refused = %error, "a refusal could not be noted in the audit log");
+        match self.store.note_refusal(act).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!(refused = %error, "one refusal of very many: not noted in the audit log")
+            }
+            Err(failure) => {
+                tracing::error!(%failure, refused = %error, "a refusal could not be noted in the audit log");
+            }
         }
     }
 

@@ -42,10 +42,7 @@ impl Vault {
         Self::unlocked(config, later).await
     }
 
-    async fn unlocked(
-        config: &Config,
-        module: OpenModule,
-    ) -> Result<Self, UnlockError> {
+    async fn unlocked(config: &Config, module: OpenModule) -> Result<Self, UnlockError> {
         let (issuer, settings) = (config.issuer.clone(), config.keys.clone());
         let unlocked = tokio::task::spawn_blocking(move || {
             let mut vault = Self::new(issuer, read_kek(&settings.key_encryption_key)?);
