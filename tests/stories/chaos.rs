@@ -34,5 +34,8 @@ async fn a_short_seeded_run_of_chaos_stays_within_its_limits() -> anyhow::Result
 // S-42 S-45 S-118
 #[tokio::test]
 async fn the_runbook_for_stolen_keys_does_what_it_says() -> anyhow::Result<()> {
+    if Postgres::shared().is_none() {
+        return Ok(());
+    }
     play("drill", &[]).await
 }
