@@ -36,7 +36,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     until("tokens are issued again", PATIENCE, issued).await?;
     let recovered = back.elapsed();
     sleep(Duration::from_secs(2)).await;
-    let account = loading.end().await;
+    let account = rig.end(loading).await;
 
     let allowed = |grant: &&e2e::account::Grant| {
         grant.status == 200 || (grant.status == 503 && grant.error == "temporarily_unavailable")

@@ -26,6 +26,8 @@ pub(crate) enum Limit {
     AtLeast(f64),
     /// Shown only.
     None,
+    /// It was not played: that is a miss where nothing may be left out.
+    Skipped,
 }
 
 impl Figure {
@@ -38,6 +40,11 @@ impl Figure {
         let mut figure = Self::new(what, count(found.len()), Limit::AtMost(0.0), Unit::Count);
         figure.detail = found.into_iter().take(5).collect();
         figure
+    }
+
+    /// A scenario that this machine cannot play, and why.
+    pub(crate) fn skipped(why: impl Into<String>) -> Self {
+        Self::new(why, 0.0, Limit::Skipped, Unit::Count)
     }
 
     pub(crate) fn at_least(what: impl Into<String>, found: usize, least: usize) -> Self {
@@ -60,6 +67,12 @@ impl Figure {
         Self::new(what, found, Limit::AtMost(most), Unit::Times)
     }
 
+    /// A share that must be small, in percent.
+    pub(crate) fn share_of(what: impl Into<String>, part: usize, of: usize, most: f64) -> Self {
+        let share = if of == 0 { 100.0 } else { 100.0 * count(part) / count(of) };
+        Self::new(what, share, Limit::AtMost(most), Unit::Percent)
+    }
+
     /// A share that must be whole.
     pub(crate) fn all_of(what: impl Into<String>, good: usize, of: usize) -> Self {
         let share = if of == 0 { 0.0 } else { 100.0 * count(good) / count(of) };
@@ -75,6 +88,7 @@ impl Figure {
             Limit::AtMost(most) => self.found <= most,
             Limit::AtLeast(least) => self.found >= least,
             Limit::None => true,
+            Limit::Skipped => std::env::var_os("CI").is_none_or(|ci| ci != "true"),
         }
     }
 
@@ -83,10 +97,11 @@ impl Figure {
         let limit = match self.limit {
             Limit::AtMost(most) => format!("≤ {}", self.told(most)),
             Limit::AtLeast(least) => format!("≥ {}", self.told(least)),
-            Limit::None => "-".to_owned(),
+            Limit::None | Limit::Skipped => "-".to_owned(),
         };
         let verdict = match (self.limit, self.holds()) {
             (Limit::None, _) => "",
+            (Limit::Skipped, _) => "SKIPPED",
             (_, true) => "met",
             (_, false) => "MISSED",
         };

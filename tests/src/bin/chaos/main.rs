@@ -3,6 +3,7 @@
 //! Each scenario has a rig of its own, prints its figures beside their limits, and is run alone by its name. What is drawn
 //! at random comes from the seed.
 
+mod acts;
 mod admin;
 mod clocks;
 mod corruption;
