@@ -18,7 +18,7 @@ pub(crate) fn e2e(filter: Option<&str>, database: &str) -> anyhow::Result<()> {
     build()?;
     let stories = ["test", "--workspace", ALL, "--test", "stories", "--"];
     let filter: Vec<&str> = filter.into_iter().collect();
-    let listed = command(env!("CARGO"), &[&stories[..], &["--list"], &filter].concat())
+    let listed = command(env!("CARGO"), &[&stories[..], &["--list"], &filter[..]].concat())
         .stderr(Stdio::inherit())
         .output()?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -27,7 +27,7 @@ pub(crate) fn e2e(filter: Option<&str>, database: &str) -> anyhow::Result<()> {
         "no story has {} in its name",
         filter.concat()
     );
-    run(command(env!("CARGO"), &[&stories[..], &filter].concat()).env("CLAVIGER_E2E_DATABASE", database))
+    run(command(env!("CARGO"), &[&stories[..], &filter[..]].concat()).env("CLAVIGER_E2E_DATABASE", database))
 }
 
 /// The programs that the stories start.

@@ -16,7 +16,7 @@ impl Rig {
     /// Revokes a key, noted in the account, and answers what the command said.
     pub(crate) async fn revoke(&self, loading: &Loading, kid: &str, flags: &[&str]) -> anyhow::Result<Ran> {
         loading.note_revoked(kid);
-        let ran = self.fleet.home.run(&[&["keys", "revoke", kid], flags].concat()).await?;
+        let ran = self.fleet.home.run(&[&["keys", "revoke", kid][..], flags].concat()).await?;
         ensure!(ran.succeeded, "the key cannot be revoked: {} {}", ran.out, ran.err);
         self.acknowledge(Act::Revoked(kid.to_owned()));
         Ok(ran)

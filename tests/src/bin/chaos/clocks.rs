@@ -78,7 +78,7 @@ async fn replica(run: &Run, step: &str) -> anyhow::Result<Vec<Figure>> {
     let off = |token: &&Held| token.genuine && token.issued_at.abs_diff(moment()) > Duration::from_secs(200);
     let wrong = account.tokens.iter().filter(off).count();
     let mut figures = vec![
-        Figure::took(
+        Figure::swift(
             format!("replica {step}: unready after ({})", reason(&why)),
             detected,
             Duration::from_secs(10),
@@ -89,7 +89,7 @@ async fn replica(run: &Run, step: &str) -> anyhow::Result<Vec<Figure>> {
     tokio::fs::write(&clock, "+0s\n").await?;
     let back = Instant::now();
     rig.healthy().await?;
-    figures.push(Figure::took(
+    figures.push(Figure::swift(
         format!("replica {step}: ready again after its clock is right"),
         back.elapsed(),
         Duration::from_secs(10),

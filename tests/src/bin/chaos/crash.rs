@@ -55,7 +55,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let mut figures = vec![
         Figure::counted("processes killed", kills),
         Figure::none_of("orphan keys", orphans),
-        Figure::took("slowest replica, from its start to healthy", slowest, Duration::from_secs(5)),
+        Figure::swift("slowest replica, from its start to healthy", slowest, Duration::from_secs(5)),
     ];
     figures.extend(rig.invariants(&account, &Rig::allowance()).await?);
     Ok(figures)

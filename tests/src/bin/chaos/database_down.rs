@@ -52,7 +52,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
             "token requests answered with 503",
             during[before..].iter().filter(|grant| grant.status == 503).count(),
         ),
-        Figure::took("recovery", recovered, Duration::from_secs(5)),
+        Figure::swift("recovery", recovered, Duration::from_secs(5)),
     ];
     figures.extend(rig.invariants(&account, &Rig::allowance()).await?);
     Ok(figures)

@@ -65,7 +65,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         ),
         Figure::none_of("tokens of the cut-off replica after its lease", late.collect()),
         Figure::shown("a rotation was possible, after the cut", rotated_after),
-        Figure::took("recovery of the replica", recovered, Duration::from_secs(5)),
+        Figure::swift("recovery of the replica", recovered, Duration::from_secs(5)),
     ];
     figures.extend(rig.invariants(&account, &Rig::allowance()).await?);
     Ok(figures)

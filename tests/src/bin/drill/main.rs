@@ -17,6 +17,9 @@ struct Cli {
     /// One process on SQLite, not three replicas on PostgreSQL: nothing else makes it so.
     #[arg(long)]
     single: bool,
+    /// How much longer starts and the way back to normal may take, on a busy machine; no other limit changes.
+    #[arg(long, default_value_t = 1)]
+    stretch: u32,
 }
 
 /// Time is compressed; the inequalities between the numbers hold all the same. Old tokens live on: only a revocation ends
@@ -39,18 +42,19 @@ const DROPPED: Duration = Duration::from_secs(11);
 /// U + C: a verifier that has spent its questions about unknown keys waits for its next look.
 const LEARNED: Duration = Duration::from_secs(31);
 const SEVERAL_POLLS: Duration = Duration::from_secs(4);
+const AT_ONCE: Duration = Duration::from_secs(1);
 const NORMAL: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let single = Cli::parse().single;
+    let Cli { single, stretch } = Cli::parse();
     let database = if single {
         Database::Sqlite
     } else {
         let server = Postgres::shared().context("the drill needs PostgreSQL; --single is the one without")?;
         Database::Replicated(server.create_database()?)
     };
-    let mut drill = Drill::start(&database).await?;
+    let mut drill = Drill::start(&database, stretch).await?;
     drill.one_key_stolen().await?;
     drill.nothing_prepared().await?;
     drill.everything_stolen().await?;
@@ -63,10 +67,11 @@ struct Drill {
     third: Service,
     table: Table,
     missed: usize,
+    stretch: u32,
 }
 
 impl Drill {
-    async fn start(database: &Database) -> anyhow::Result<Self> {
+    async fn start(database: &Database, stretch: u32) -> anyhow::Result<Self> {
         let start = Instant::now();
         let fleet = Fleet::start(database, SETTINGS).await?;
         let arguments = [("--issuer", fleet.home.url()), ("--audience", ORDERS)];
@@ -74,7 +79,7 @@ impl Drill {
         third.ready().await?;
         let mut table = Table::new();
         table.load_style(ASCII_MARKDOWN).set_header(["step", "took", "limit", ""]);
-        let mut drill = Self { fleet, third, table, missed: 0 };
+        let mut drill = Self { fleet, third, table, missed: 0, stretch };
         let what = format!("start {} issuer processes and three services", database.replicas());
         drill.note(&what, start.elapsed(), PATIENCE);
         drill.normal().await?;
@@ -96,7 +101,7 @@ impl Drill {
         let next = self.newer_than(&stolen).await?;
         let learned = Instant::now();
         self.is_accepted(&next).await.context("a token of the promoted key, at the first attempt")?;
-        self.note("one key: new tokens are accepted everywhere", learned.elapsed(), Duration::from_secs(1));
+        self.note("one key: new tokens are accepted everywhere", learned.elapsed(), AT_ONCE * self.stretch);
         self.normal().await
     }
 
@@ -253,7 +258,7 @@ impl Drill {
         self.note(
             "back to normal: keys prepared, published by all, audit log unbroken",
             start.elapsed(),
-            NORMAL,
+            NORMAL * self.stretch,
         );
         Ok(())
     }
