@@ -7,7 +7,7 @@ use std::{
 use anyhow::Context;
 use e2e::{
     Database, Fleet, LEDGER, Load, Loading, ORDERS, Service,
-    account::{Account, Allowance, moment},
+    account::{Account, Allowance, Answer, moment},
     postgres::Postgres,
     published, ready,
 };
@@ -133,7 +133,8 @@ impl Rig {
     pub(crate) fn substance(&self, account: &Account, allowance: &Allowance) -> Vec<Figure> {
         let connected =
             account.answers.iter().filter(|answer| !allowance.partitioned.contains_key(&answer.service));
-        let (decided, undecided): (Vec<_>, Vec<_>) = connected.partition(|answer| answer.is_decision());
+        let (decided, undecided): (Vec<&Answer>, Vec<&Answer>) =
+            connected.partition(|answer| answer.is_decision());
         let presented = account.presented(allowance);
         let genuine = || account.tokens.iter().filter(|token| token.genuine);
         let least = |holds: bool| if holds { LEAST_STRANGE } else { 0 };
