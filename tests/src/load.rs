@@ -182,7 +182,7 @@ async fn issue(url: String, request: Vec<u8>, audience: &'static str, pause: Dur
 }
 
 async fn ask_once(url: &str, request: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
-    let mut wire = Wire::connect(url).await?;
+    let mut wire = Wire::connect_as_caller(url).await?;
     let status = wire.ask(request).await?;
     Ok((status, wire.body().to_vec()))
 }

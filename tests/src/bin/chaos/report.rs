@@ -26,7 +26,9 @@ impl Report {
         match outcome {
             Ok(figures) => {
                 let stretch = self.run.stretch;
-                figures.into_iter().for_each(|figure| self.note(name, &figure.stretched(stretch)));
+                for figure in figures {
+                    self.note(name, &figure.stretched(stretch));
+                }
             }
             Err(error) => {
                 self.missed += 1;

@@ -140,7 +140,7 @@ impl Rig {
         let least = |holds: bool| if holds { LEAST_STRANGE } else { 0 };
         let end_soon = genuine().any(|token| token.lifetime() <= SHORT_LIFE);
         let outlives = |lifetime: Duration| lifetime > allowance.revocation + PRESENTED;
-        let outlived =
+        let revoked_early =
             genuine().any(|token| account.revoked.contains_key(&token.kid) && outlives(token.lifetime()));
         vec![
             Figure::at_least("tokens issued", genuine().count(), LEAST),
@@ -153,7 +153,7 @@ impl Rig {
             ),
             Figure::at_least("forged tokens presented", presented.forged, LEAST_STRANGE),
             Figure::at_least("tokens presented that were over", presented.over, least(end_soon)),
-            Figure::at_least("tokens of dropped keys presented", presented.revoked, least(outlived)),
+            Figure::at_least("tokens of dropped keys presented", presented.revoked, least(revoked_early)),
         ]
     }
 
