@@ -1,6 +1,10 @@
 //! An account of every token that was issued and every answer that was given, and what must be true of it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use claviger_jose::base64url;
@@ -86,6 +90,25 @@ pub struct Allowance {
     pub partitioned: HashMap<usize, Duration>,
 }
 
+/// How often services were shown what they must refuse.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Presented {
+    /// Tokens with a signature that is not the issuer's.
+    pub forged: usize,
+    /// Tokens that were over for longer than S.
+    pub over: usize,
+    /// Tokens of a key that the service had the time to drop.
+    pub revoked: usize,
+}
+
+/// Why a token must be refused.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Forged,
+    Over,
+    Revoked,
+}
+
 impl Held {
     /// Reads a token that the issuer has issued.
     ///
@@ -103,6 +126,12 @@ impl Held {
         Ok(Self { token: token.into(), kid, audience, issued_at, expires_at, genuine: true })
     }
 
+    /// From its start to its end.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.expires_at.saturating_sub(self.issued_at)
+    }
+
     /// The same token with another signature.
     #[must_use]
     pub fn forged(&self) -> Self {
@@ -110,6 +139,14 @@ impl Held {
         let other = if signature.starts_with('A') { "B" } else { "A" };
         let token = format!("{signed}.{other}{}", signature.get(1..).unwrap_or_default());
         Self { token: token.into(), genuine: false, ..self.clone() }
+    }
+}
+
+impl Answer {
+    /// Whether the service has decided about the token.
+    #[must_use]
+    pub fn is_decision(&self) -> bool {
+        [200, 401].contains(&self.status)
     }
 }
 
@@ -129,15 +166,73 @@ impl Account {
     /// V2: the tokens that were accepted although they were forged, over, or of a key that was long revoked.
     #[must_use]
     pub fn wrongly_accepted(&self, allowance: &Allowance) -> Vec<String> {
-        let wrong = |answer: &&Answer| {
-            let token = &self.tokens[answer.token];
-            let over = answer.asked > token.expires_at + allowance.skew + ROUNDING;
-            let grace = allowance.partitioned.get(&answer.service).copied().unwrap_or(allowance.revocation);
-            let since = answer.asked.checked_sub(grace);
-            let revoked = since.is_some_and(|since| self.is_revoked(&token.kid, since));
-            answer.status == 200 && (!token.genuine || over || revoked)
-        };
+        let wrong = |answer: &&Answer| answer.status == 200 && self.fault(answer, allowance).is_some();
         self.answers.iter().filter(wrong).map(|answer| self.told(answer)).collect()
+    }
+
+    /// How often services have decided about what they must refuse: without that V2 says nothing.
+    #[must_use]
+    pub fn presented(&self, allowance: &Allowance) -> Presented {
+        let mut presented = Presented::default();
+        for answer in self.answers.iter().filter(|answer| answer.is_decision()) {
+            match self.fault(answer, allowance) {
+                Some(Fault::Forged) => presented.forged += 1,
+                Some(Fault::Over) => presented.over += 1,
+                Some(Fault::Revoked) => presented.revoked += 1,
+                None => {}
+            }
+        }
+        presented
+    }
+
+    fn fault(&self, answer: &Answer, allowance: &Allowance) -> Option<Fault> {
+        let token = &self.tokens[answer.token];
+        let grace = allowance.partitioned.get(&answer.service).copied().unwrap_or(allowance.revocation);
+        let since = answer.asked.checked_sub(grace);
+        if !token.genuine {
+            Some(Fault::Forged)
+        } else if answer.asked > token.expires_at + allowance.skew + ROUNDING {
+            Some(Fault::Over)
+        } else {
+            since.is_some_and(|since| self.is_revoked(&token.kid, since)).then_some(Fault::Revoked)
+        }
+    }
+
+    /// How many tokens of the issuer this service has accepted.
+    #[must_use]
+    pub fn accepted(&self, service: usize) -> usize {
+        let accepted = |answer: &&Answer| answer.service == service && answer.status == 200;
+        self.answers.iter().filter(accepted).filter(|answer| self.tokens[answer.token].genuine).count()
+    }
+
+    /// Of these services those that have not accepted this key before it was revoked: how long they went on says nothing.
+    #[must_use]
+    pub fn never_accepted(&self, kid: &str, services: &[usize]) -> Vec<String> {
+        let before = |answer: &Answer| !self.is_revoked(kid, answer.answered);
+        let accepted: HashSet<_> =
+            self.accepting(kid).filter(|answer| before(answer)).map(|answer| answer.service).collect();
+        services
+            .iter()
+            .filter(|number| !accepted.contains(number))
+            .map(|number| format!("service {number}"))
+            .collect()
+    }
+
+    /// The services that have accepted this key at this time or later.
+    #[must_use]
+    pub fn accepting_until(&self, kid: &str, since: Moment) -> Vec<String> {
+        let late = self.accepting(kid).filter(|answer| answer.asked >= since);
+        late.map(|answer| answer.service)
+            .collect::<BTreeSet<_>>()
+            .iter()
+            .map(|n| format!("service {n}"))
+            .collect()
+    }
+
+    fn accepting(&self, kid: &str) -> impl Iterator<Item = &Answer> {
+        self.answers
+            .iter()
+            .filter(move |answer| answer.status == 200 && *self.tokens[answer.token].kid == *kid)
     }
 
     /// How long after the revocation of this key each service has accepted it for the last time; zero if never.
@@ -157,7 +252,7 @@ impl Account {
     /// The answers of services that were neither 200 nor 401.
     #[must_use]
     pub fn unanswered(&self) -> usize {
-        self.answers.iter().filter(|answer| ![200, 401].contains(&answer.status)).count()
+        self.answers.iter().filter(|answer| !answer.is_decision()).count()
     }
 
     /// The last `iat` of a token of this key.
@@ -195,71 +290,4 @@ pub fn percentile(values: impl IntoIterator<Item = Duration>, percent: usize) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn secs(secs: u64) -> Moment {
-        Duration::from_secs(secs)
-    }
-
-    /// One token from 100 to 200, asked for at this time; its key was revoked at 150, if so.
-    fn account(genuine: bool, revoked: bool, asked: u64, status: u16) -> Account {
-        let (issued_at, expires_at) = (secs(100), secs(200));
-        let token =
-            Held { token: "t".into(), kid: "k".into(), audience: "a", issued_at, expires_at, genuine };
-        let answer = Answer { token: 0, service: 0, asked: secs(asked), answered: secs(asked), status };
-        let revoked = revoked.then(|| ("k".into(), secs(150))).into_iter().collect();
-        Account { tokens: vec![token], answers: vec![answer], revoked, ..Account::default() }
-    }
-
-    fn allowance() -> Allowance {
-        Allowance { skew: secs(5), revocation: secs(20), partitioned: HashMap::from([(1, secs(40))]) }
-    }
-
-    #[test]
-    fn a_good_token_that_is_rejected_is_a_violation_and_a_bad_one_is_none() {
-        assert_eq!(account(true, false, 120, 401).rejected().len(), 1);
-        for (genuine, revoked, asked, status) in [
-            (true, false, 120, 200),
-            (true, false, 120, 503),
-            (true, false, 120, 0),
-            (true, false, 199, 401),
-            (true, false, 98, 401),
-            (true, true, 150, 401),
-            (false, false, 120, 401),
-        ] {
-            assert_eq!(account(genuine, revoked, asked, status).rejected(), Vec::<String>::new());
-        }
-        assert_eq!(account(true, true, 149, 401).rejected().len(), 1, "it was not revoked yet");
-    }
-
-    #[test]
-    fn a_bad_token_that_is_accepted_is_a_violation_once_its_service_had_the_time_to_know() {
-        let wrong = |account: Account| account.wrongly_accepted(&allowance()).len();
-        assert_eq!(wrong(account(false, false, 120, 200)), 1, "forged");
-        assert_eq!(wrong(account(true, false, 207, 200)), 1, "over");
-        assert_eq!(wrong(account(true, false, 206, 200)), 0, "within the skew, and a second of rounding");
-        assert_eq!(wrong(account(true, true, 170, 200)), 1, "revoked");
-        assert_eq!(wrong(account(true, true, 169, 200)), 0, "it may not know yet");
-        let mut partitioned = account(true, true, 180, 200);
-        partitioned.answers[0].service = 1;
-        assert_eq!(wrong(partitioned.clone()), 0);
-        partitioned.answers[0].asked = secs(190);
-        assert_eq!(wrong(partitioned), 1);
-    }
-
-    #[test]
-    fn how_long_a_key_lingers_is_counted_from_its_revocation() {
-        assert_eq!(account(true, true, 158, 200).lingering("k"), HashMap::from([(0, secs(8))]));
-        assert_eq!(account(true, true, 158, 401).lingering("k"), HashMap::from([(0, secs(0))]));
-        assert_eq!(account(true, false, 158, 200).lingering("k"), HashMap::new());
-        assert_eq!(account(true, true, 158, 200).last_signed("k"), Some(secs(100)));
-    }
-
-    #[test]
-    fn a_percentile_is_one_of_the_values() {
-        let values = || (1..=50).map(secs);
-        assert_eq!((percentile(values(), 50), percentile(values(), 99)), (secs(25), secs(50)));
-        assert_eq!(percentile([], 99), Duration::ZERO);
-    }
-}
+mod tests;

@@ -23,6 +23,7 @@ use tokio::{
     time::{interval, sleep},
 };
 
+pub(crate) use self::owner::CALLERS;
 pub use self::{line::Line, upstream::Address};
 use self::{
     line::{Weather, carry},

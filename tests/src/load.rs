@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
@@ -40,6 +40,8 @@ pub struct Load {
 #[derive(Debug)]
 pub struct Loading {
     account: Arc<Shared>,
+    /// The URLs of the services, and their audiences.
+    services: Vec<(String, &'static str)>,
     tasks: JoinSet<()>,
 }
 
@@ -74,10 +76,12 @@ impl Load {
                 random: random.fork(),
                 shared: Arc::clone(&shared),
                 wire: None,
+                only: None,
             };
             tasks.spawn(asking.go_on(pause(self.verify)));
         }
-        Ok(Loading { account: shared, tasks })
+        let services = services.iter().map(|(url, audience)| ((*url).to_owned(), *audience)).collect();
+        Ok(Loading { account: shared, services, tasks })
     }
 }
 
@@ -104,6 +108,32 @@ impl Loading {
     pub fn tokens(&self, audience: &str) -> Vec<Held> {
         let account = self.account.lock();
         account.tokens.iter().filter(|token| token.genuine && token.audience == audience).cloned().collect()
+    }
+
+    /// From now on every service is also asked with one token of this key, the newest that it may get, at this pace.
+    ///
+    /// # Errors
+    /// If the key has signed nothing for any of them.
+    pub fn present(&mut self, kid: &str, pause: Duration) -> anyhow::Result<()> {
+        let before = self.tasks.len();
+        for (number, (url, audience)) in self.services.iter().enumerate() {
+            let account = self.account.lock();
+            let own = |held: &Held| held.genuine && *held.kid == *kid && held.audience == *audience;
+            let Some(token) = account.tokens.iter().rposition(own) else { continue };
+            let asking = Asking {
+                number,
+                url: url.clone(),
+                audience,
+                random: fastrand::Rng::with_seed(0),
+                shared: Arc::clone(&self.account),
+                wire: None,
+                only: Some((token, Arc::clone(&account.tokens[token].token))),
+            };
+            drop(account);
+            self.tasks.spawn(asking.go_on(pause));
+        }
+        ensure!(self.tasks.len() > before, "there is no token of {kid}");
+        Ok(())
     }
 
     /// Ends the load and answers what has happened.
@@ -152,7 +182,7 @@ async fn issue(url: String, request: Vec<u8>, audience: &'static str, pause: Dur
 }
 
 async fn ask_once(url: &str, request: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
-    let mut wire = Wire::connect(url).await?;
+    let mut wire = Wire::connect_as_caller(url).await?;
     let status = wire.ask(request).await?;
     Ok((status, wire.body().to_vec()))
 }
@@ -182,6 +212,8 @@ struct Asking {
     random: fastrand::Rng,
     shared: Arc<Shared>,
     wire: Option<Wire>,
+    /// The one token that it asks with.
+    only: Option<(usize, Arc<str>)>,
 }
 
 impl Asking {
@@ -213,6 +245,9 @@ impl Asking {
 
     /// Mostly the newest token.
     fn choose(&mut self) -> (usize, Arc<str>) {
+        if let Some(only) = &self.only {
+            return only.clone();
+        }
         let mut account = self.shared.lock();
         let own = |token: &Held| token.audience == self.audience && token.genuine;
         let newest = account.tokens.iter().rposition(own).unwrap_or_default();
@@ -221,7 +256,7 @@ impl Asking {
                 let start = self.random.usize(..=newest);
                 account.tokens[start..].iter().position(own).map_or(newest, |found| start + found)
             }
-            1 if self.random.u8(..8) == 0 => {
+            1 if self.random.u8(..4) == 0 => {
                 let forged = account.tokens[newest].forged();
                 account.tokens.push(forged);
                 account.tokens.len() - 1

@@ -3,8 +3,10 @@ use std::net::SocketAddr;
 use anyhow::{Context, bail, ensure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
+
+use crate::gate::CALLERS;
 
 /// A kept-alive connection that sends requests made in advance and looks at little of the answers.
 ///
@@ -22,7 +24,18 @@ impl Wire {
     /// If there is none.
     pub async fn connect(url: &str) -> anyhow::Result<Self> {
         let address: SocketAddr = url.strip_prefix("http://").context("a plain URL")?.parse()?;
-        let stream = TcpStream::connect(address).await?;
+        Self::over(TcpStream::connect(address).await?)
+    }
+
+    /// The same for one of many, so that a gate need not ask whose each of them is.
+    pub(crate) async fn connect_as_caller(url: &str) -> anyhow::Result<Self> {
+        let address: SocketAddr = url.strip_prefix("http://").context("a plain URL")?.parse()?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((CALLERS, 0).into())?;
+        Self::over(socket.connect(address).await?)
+    }
+
+    fn over(stream: TcpStream) -> anyhow::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
     }

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use e2e::{binary, postgres::Postgres};
 use tokio::process::Command;
 
-const LONGEST: Duration = Duration::from_mins(4);
+const LONGEST: Duration = Duration::from_mins(8);
 
 /// Runs one of the binaries of this package to its end; what it prints is the message if it fails.
 async fn play(name: &str, arguments: &[&str]) -> anyhow::Result<()> {
@@ -25,7 +25,7 @@ async fn a_short_seeded_run_of_chaos_stays_within_its_limits() -> anyhow::Result
     }
     let directory = tempfile::tempdir()?;
     let out = directory.path().to_string_lossy().into_owned();
-    let scenarios = ["F2", "F5", "F6", "F11", "F18", "--seed", "4", "--out", &out];
+    let scenarios = ["F2", "F5", "F6", "F11", "F18", "--seed", "4", "--stretch", "4", "--out", &out];
     play("chaos", &scenarios).await?;
     ensure!(Path::new(&out).join("report.md").exists(), "the report is written");
     Ok(())
@@ -34,5 +34,8 @@ async fn a_short_seeded_run_of_chaos_stays_within_its_limits() -> anyhow::Result
 // S-42 S-45 S-118
 #[tokio::test]
 async fn the_runbook_for_stolen_keys_does_what_it_says() -> anyhow::Result<()> {
-    play("drill", &[]).await
+    if Postgres::shared().is_none() {
+        return Ok(());
+    }
+    play("drill", &["--stretch", "4"]).await
 }

@@ -1,3 +1,7 @@
+use std::process::Stdio;
+
+use anyhow::ensure;
+
 use crate::run::{cargo, command, run};
 
 /// Every adapter of the verifier, and an issuer that can be killed at each step of a rotation.
@@ -12,10 +16,18 @@ pub(crate) fn test(filter: &[&str]) -> anyhow::Result<()> {
 /// Runs the stories alone, those that are the same on each database on this one.
 pub(crate) fn e2e(filter: Option<&str>, database: &str) -> anyhow::Result<()> {
     build()?;
-    let filter = filter.map(|filter| ["--", filter]);
-    let filter = filter.as_ref().map_or(&[][..], |words| &words[..]);
-    let arguments = [&["test", "--workspace", ALL, "--test", "stories"], filter].concat();
-    run(command(env!("CARGO"), &arguments).env("CLAVIGER_E2E_DATABASE", database))
+    let stories = ["test", "--workspace", ALL, "--test", "stories", "--"];
+    let filter: Vec<&str> = filter.into_iter().collect();
+    let listed = command(env!("CARGO"), &[&stories[..], &["--list"], &filter[..]].concat())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    ensure!(
+        listed.lines().any(|line| line.ends_with(": test")),
+        "no story has {} in its name",
+        filter.concat()
+    );
+    run(command(env!("CARGO"), &[&stories[..], &filter[..]].concat()).env("CLAVIGER_E2E_DATABASE", database))
 }
 
 /// The programs that the stories start.

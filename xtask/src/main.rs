@@ -35,7 +35,7 @@ enum Command {
     },
     /// Run all tests: units and end-to-end stories.
     Test,
-    /// Run the end-to-end stories, or those whose name contains the filter.
+    /// Run the end-to-end stories, or those whose name contains the filter: at least one must.
     E2e {
         /// A part of a story's name.
         filter: Option<String>,

@@ -221,6 +221,10 @@ impl Shared {
             tracing::warn!(issuer = %self.issuer, seconds, "the wall clock was set back; the age of the key set was not");
             self.metrics.clock_set_back();
         }
+        if let Some(Step::Forward(by)) = step {
+            let seconds = by.as_secs();
+            tracing::warn!(issuer = %self.issuer, seconds, "the wall clock was set forward, or this machine slept");
+        }
         if let Some(age) = age {
             self.metrics.age(age);
         }

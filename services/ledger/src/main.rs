@@ -1,6 +1,6 @@
 //! `ledger`: a resource service for machines. It keeps what other services post.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::extract::{FromRef, State};
 use axum::{Json, Router, http::StatusCode, routing::get};
@@ -39,6 +39,9 @@ struct Args {
     /// What this process is called where the issuer shows its verifiers; without it, as its host.
     #[arg(long, env)]
     instance: Option<String>,
+    /// How many seconds clocks may differ; without it, as the verifier has it.
+    #[arg(long, env)]
+    leeway: Option<u64>,
 }
 
 #[tokio::main]
@@ -68,6 +71,9 @@ fn app(args: &Args) -> anyhow::Result<Router> {
     }
     if let Some(name) = &args.instance {
         verifier = verifier.instance(name);
+    }
+    if let Some(seconds) = args.leeway {
+        verifier = verifier.leeway(Duration::from_secs(seconds));
     }
     let verifier = verifier.build()?;
     let entries = book::Book::open(args.state_dir.as_deref(), "entries.jsonl")?;

@@ -23,6 +23,12 @@ pub(crate) async fn fleet_of_a_dead_issuer(plan: &Plan) -> anyhow::Result<Vec<Ro
     let mut rows = vec![
         Row::new("200 services, dead issuer: busiest second of its return", Measure::Count, Some(40.0)),
         Row::new("200 services, dead issuer: all are back after", Measure::Wait, None),
+        Row::new(
+            "200 services, dead issuer: busiest second, with polls of the feed, in means of its return",
+            Measure::Count,
+            Some(5.0),
+        ),
+        Row::new("200 services, dead issuer: polls of the feed in its return", Measure::Count, None),
     ];
     if !plan.wants_any(&rows) {
         return Ok(Vec::new());
@@ -41,7 +47,10 @@ pub(crate) async fn fleet_of_a_dead_issuer(plan: &Plan) -> anyhow::Result<Vec<Ro
     plan.tell("the issuer is back");
     issuer.restart().await;
     let asked = || issuer.fetches() + issuer.metadata_fetches();
+    let everything = || asked() + issuer.polls();
     let (mut before, mut busiest, mut all_back) = (asked(), 0, RETURN);
+    let (start, polls) = (everything(), issuer.polls());
+    let (mut all_before, mut all_busiest) = (start, 0);
     let mut seconds = interval(Duration::from_secs(1));
     seconds.tick().await;
     for second in 1..=RETURN.as_secs() {
@@ -49,6 +58,9 @@ pub(crate) async fn fleet_of_a_dead_issuer(plan: &Plan) -> anyhow::Result<Vec<Ro
         let now = asked();
         busiest = busiest.max(now - before);
         before = now;
+        let all_now = everything();
+        all_busiest = all_busiest.max(all_now - all_before);
+        all_before = all_now;
         if issuer.fetches() >= SERVICES {
             all_back = all_back.min(Duration::from_secs(second));
         }
@@ -58,5 +70,8 @@ pub(crate) async fn fleet_of_a_dead_issuer(plan: &Plan) -> anyhow::Result<Vec<Ro
     }
     rows[0].add(u32::try_from(busiest)?.into(), 1.0);
     rows[1].add(all_back.as_secs_f64(), 1.0);
+    let mean = f64::from(u32::try_from(everything() - start)?) / RETURN.as_secs_f64();
+    rows[2].add(f64::from(u32::try_from(all_busiest)?) / mean.max(1.0), 1.0);
+    rows[3].add(u32::try_from(issuer.polls() - polls)?.into(), 1.0);
     Ok(rows)
 }

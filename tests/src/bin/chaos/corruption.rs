@@ -47,7 +47,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         Figure::none_of("tokens that services rejected", wrong),
         Figure::none_of("panics", panics),
         Figure::none_of("other keys that could not be used", unusable),
-        Figure::took("healthy with the rows restored", rig.healthy().await?, Duration::from_secs(5)),
+        Figure::swift("healthy with the rows restored", rig.healthy().await?, Duration::from_secs(5)),
     ])
 }
 

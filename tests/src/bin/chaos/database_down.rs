@@ -36,7 +36,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     until("tokens are issued again", PATIENCE, issued).await?;
     let recovered = back.elapsed();
     sleep(Duration::from_secs(2)).await;
-    let account = loading.end().await;
+    let account = rig.end(loading).await;
 
     let allowed = |grant: &&e2e::account::Grant| {
         grant.status == 200 || (grant.status == 503 && grant.error == "temporarily_unavailable")
@@ -52,7 +52,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
             "token requests answered with 503",
             during[before..].iter().filter(|grant| grant.status == 503).count(),
         ),
-        Figure::took("recovery", recovered, Duration::from_secs(5)),
+        Figure::swift("recovery", recovered, Duration::from_secs(5)),
     ];
     figures.extend(rig.invariants(&account, &Rig::allowance()).await?);
     Ok(figures)

@@ -3,6 +3,7 @@
 //! Each scenario has a rig of its own, prints its figures beside their limits, and is run alone by its name. What is drawn
 //! at random comes from the seed.
 
+mod acts;
 mod admin;
 mod clocks;
 mod corruption;
@@ -42,6 +43,9 @@ struct Cli {
     /// More rounds, longer faults, more services.
     #[arg(long)]
     long: bool,
+    /// How much longer recoveries and starts may take, on a busy machine; no other limit changes.
+    #[arg(long, default_value_t = 1.0)]
+    stretch: f64,
     /// Where the report and the plots are written.
     #[arg(long, default_value = "target/chaos")]
     out: PathBuf,
@@ -52,6 +56,7 @@ struct Cli {
 struct Run {
     seed: u64,
     long: bool,
+    stretch: f64,
     out: PathBuf,
 }
 
@@ -67,12 +72,12 @@ async fn main() -> ExitCode {
 }
 
 async fn play() -> anyhow::Result<()> {
-    let Cli { scenarios, seed, long, out } = Cli::parse();
+    let Cli { scenarios, seed, long, stretch, out } = Cli::parse();
     let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let chosen = scenario::choose(&scenarios)?;
     std::fs::create_dir_all(&out)?;
     println!("seed {seed}");
-    let run = Run { seed, long, out };
+    let run = Run { seed, long, stretch, out };
     let mut report = Report::new(&run);
     for scenario in SCENARIOS.iter().filter(|scenario| chosen.contains(&scenario.name)) {
         report.add(scenario, scenario.run(&run).await);

@@ -33,6 +33,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
             }
         }
         ensure!(done + refused + others.len() >= OPERATORS, "all have an answer");
+        rig.acknowledge_promoted("ES256").await?;
         rig.prepared().await?;
         let made = rig.fleet.home.keys().await?.len() - before.len();
         if done != 1 || refused != OPERATORS - 1 || made != 1 {
@@ -40,7 +41,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         }
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let account = loading.end().await;
+    let account = rig.end(loading).await;
     let mut figures = vec![
         Figure::counted("rounds of 200 operators", rounds),
         Figure::none_of("rounds without 1 rotation, 199 refusals and 1 new key", not_one),

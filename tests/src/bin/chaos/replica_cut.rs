@@ -14,7 +14,7 @@ use tokio::{task::JoinHandle, time::sleep};
 use crate::{
     Run,
     figure::Figure,
-    rig::{LEASE, PATIENCE, Rig},
+    rig::{LEASE, Rig},
 };
 
 /// Times in tokens are whole seconds.
@@ -34,11 +34,11 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let line = if run.random().bool() { Line::Cut } else { Line::Silent };
     rig.database_of(victim)?.set(line);
     let cut = Instant::now();
-    rig.revoke(&loading, &stolen).await?;
+    rig.revoke(&loading, &stolen, &[]).await?;
     let revoked = moment();
     let rotated_after = {
         let old = rig.fleet.home.kid("ES256", "active").await?;
-        rig.fleet.home.rotate(PATIENCE).await?;
+        rig.rotate().await?;
         anyhow::ensure!(rig.fleet.home.kid("ES256", "active").await? != old);
         cut.elapsed()
     };
@@ -48,7 +48,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let healed = Instant::now();
     rig.healthy().await?;
     let recovered = healed.elapsed();
-    let account = loading.end().await;
+    let account = rig.end(loading).await;
     asking.task.abort();
 
     let last =
@@ -65,7 +65,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         ),
         Figure::none_of("tokens of the cut-off replica after its lease", late.collect()),
         Figure::shown("a rotation was possible, after the cut", rotated_after),
-        Figure::took("recovery of the replica", recovered, Duration::from_secs(5)),
+        Figure::swift("recovery of the replica", recovered, Duration::from_secs(5)),
     ];
     figures.extend(rig.invariants(&account, &Rig::allowance()).await?);
     Ok(figures)

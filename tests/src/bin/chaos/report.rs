@@ -24,7 +24,12 @@ impl Report {
     pub(crate) fn add(&mut self, scenario: &Scenario, outcome: anyhow::Result<Vec<Figure>>) {
         let name = scenario.name;
         match outcome {
-            Ok(figures) => figures.iter().for_each(|figure| self.note(name, figure)),
+            Ok(figures) => {
+                let stretch = self.run.stretch;
+                for figure in figures {
+                    self.note(name, &figure.stretched(stretch));
+                }
+            }
             Err(error) => {
                 self.missed += 1;
                 self.table.add_row([name, scenario.what, "broke off", "", "MISSED"]);

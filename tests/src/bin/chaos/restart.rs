@@ -25,7 +25,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
         ready(&new.process).await?;
     }
     sleep(Duration::from_secs(2)).await;
-    let account = loading.end().await;
+    let account = rig.end(loading).await;
     let failed = account.grants.iter().filter(|grant| grant.status != 200);
     let failed = failed.map(|grant| format!("{} {}", grant.status, grant.error)).collect();
     let mut figures = vec![

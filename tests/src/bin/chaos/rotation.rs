@@ -3,12 +3,7 @@ use std::time::Duration;
 use e2e::account::{Account, Moment, moment, percentile};
 use tokio::time::sleep;
 
-use crate::{
-    Run,
-    figure::Figure,
-    plot,
-    rig::{PATIENCE, Rig},
-};
+use crate::{Run, figure::Figure, plot, rig::Rig};
 
 /// Around a switch.
 const AROUND: Duration = Duration::from_secs(1);
@@ -21,11 +16,11 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     sleep(Duration::from_secs(3)).await;
     let (start, mut switches) = (moment(), Vec::new());
     for _ in 0..run.either(3, 20) {
-        rig.fleet.home.rotate(PATIENCE).await?;
+        rig.rotate().await?;
         switches.push(moment());
     }
     sleep(Duration::from_secs(2)).await;
-    let account = loading.end().await;
+    let account = rig.end(loading).await;
     let (calm, switching) = waits(&account, &switches);
     let (calm_p99, switching_p99) = (percentile(calm, 99), percentile(switching, 99));
     draw(&run, &account, start)?;

@@ -27,15 +27,15 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let ran = rig.fleet.home.run(&["keys", "rotate", "--now", "--wait"]).await?;
     let waited = start.elapsed();
     ensure!(ran.succeeded, "{} {}", ran.out, ran.err);
+    rig.acknowledge_promoted("ES256").await?;
+    rig.acknowledge_promoted("RS256").await?;
     sleep(Duration::from_secs(run.either(3, 20))).await;
 
     // The next keys are there; one of those who must learn them is held up before they have.
     let frozen = &rig.services[0].0.process;
     frozen.freeze()?;
     let before = rig.fleet.home.kid("ES256", "active").await?;
-    let mut command = rig.fleet.home.command(&["keys", "revoke"])?;
-    command.arg(rig.fleet.home.kid("ES256", "prepared").await?);
-    ensure!(e2e::run(command).await?.status.success(), "the prepared key is replaced by one that is new");
+    rig.revoke(&loading, &rig.fleet.home.kid("ES256", "prepared").await?, &[]).await?;
     rig.prepared().await?;
     let seconds = format!("{}s", run.either(10, 40));
     let ran = rig
@@ -47,7 +47,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let waits = (!ran.succeeded).then_some(()).context("the rotation did not wait for the frozen service");
     let named = format!("{}{}", ran.out, ran.err);
     let after = rig.fleet.home.kid("ES256", "active").await?;
-    let account = loading.end().await;
+    let account = rig.end(loading).await;
     let mut figures = vec![
         Figure::counted("services", services),
         Figure::took("keys rotate --wait: until both keys sign", waited, Duration::from_secs(30)),

@@ -47,7 +47,7 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     if let Some(broken) = broken {
         broken.kill(&rig.fleet.home).await?;
     }
-    let account = loading.end().await;
+    let account = rig.end(loading).await;
     let mut figures = vec![
         Figure::none_of("keys made by a replica that opens none", made),
         Figure::none_of("keys that it does not publish", missing),

@@ -1,5 +1,7 @@
 //! `cargo xtask drill`: the runbook for stolen keys, exercised for real, with its timings.
 
+mod backup;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -7,13 +9,17 @@ use clap::Parser;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use e2e::{Database, Fleet, LEDGER, ORDERS, Service, postgres::Postgres, published, until};
 
-/// Plays a theft of the signing keys on a fleet of its own: with a prepared key, with none, and of everything.
+/// Plays a theft of the signing keys on a fleet of its own: with a prepared key, with none, and of everything; then a
+/// restoration from a backup that is older than a revocation.
 #[derive(Debug, Parser)]
 #[command(name = "drill")]
 struct Cli {
-    /// One process on SQLite, not three replicas on PostgreSQL.
+    /// One process on SQLite, not three replicas on PostgreSQL: nothing else makes it so.
     #[arg(long)]
     single: bool,
+    /// How much longer starts and the way back to normal may take, on a busy machine; no other limit changes.
+    #[arg(long, default_value_t = 1)]
+    stretch: u32,
 }
 
 /// Time is compressed; the inequalities between the numbers hold all the same. Old tokens live on: only a revocation ends
@@ -35,20 +41,24 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const DROPPED: Duration = Duration::from_secs(11);
 /// U + C: a verifier that has spent its questions about unknown keys waits for its next look.
 const LEARNED: Duration = Duration::from_secs(31);
+const SEVERAL_POLLS: Duration = Duration::from_secs(4);
+const AT_ONCE: Duration = Duration::from_secs(1);
 const NORMAL: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let single = Cli::parse().single;
-    let server = if single { None } else { Postgres::shared() };
-    let database = match server {
-        Some(server) => Database::Replicated(server.create_database()?),
-        None => Database::Sqlite,
+    let Cli { single, stretch } = Cli::parse();
+    let database = if single {
+        Database::Sqlite
+    } else {
+        let server = Postgres::shared().context("the drill needs PostgreSQL; --single is the one without")?;
+        Database::Replicated(server.create_database()?)
     };
-    let mut drill = Drill::start(&database).await?;
+    let mut drill = Drill::start(&database, stretch).await?;
     drill.one_key_stolen().await?;
     drill.nothing_prepared().await?;
     drill.everything_stolen().await?;
+    drill.restored().await?;
     drill.finish().await
 }
 
@@ -57,10 +67,11 @@ struct Drill {
     third: Service,
     table: Table,
     missed: usize,
+    stretch: u32,
 }
 
 impl Drill {
-    async fn start(database: &Database) -> anyhow::Result<Self> {
+    async fn start(database: &Database, stretch: u32) -> anyhow::Result<Self> {
         let start = Instant::now();
         let fleet = Fleet::start(database, SETTINGS).await?;
         let arguments = [("--issuer", fleet.home.url()), ("--audience", ORDERS)];
@@ -68,7 +79,7 @@ impl Drill {
         third.ready().await?;
         let mut table = Table::new();
         table.load_style(ASCII_MARKDOWN).set_header(["step", "took", "limit", ""]);
-        let mut drill = Self { fleet, third, table, missed: 0 };
+        let mut drill = Self { fleet, third, table, missed: 0, stretch };
         let what = format!("start {} issuer processes and three services", database.replicas());
         drill.note(&what, start.elapsed(), PATIENCE);
         drill.normal().await?;
@@ -90,7 +101,7 @@ impl Drill {
         let next = self.newer_than(&stolen).await?;
         let learned = Instant::now();
         self.is_accepted(&next).await.context("a token of the promoted key, at the first attempt")?;
-        self.note("one key: new tokens are accepted everywhere", learned.elapsed(), Duration::from_secs(1));
+        self.note("one key: new tokens are accepted everywhere", learned.elapsed(), AT_ONCE * self.stretch);
         self.normal().await
     }
 
@@ -125,6 +136,54 @@ impl Drill {
         self.note("everything: tokens for the ledger are refused", start.elapsed(), DROPPED);
         self.learned("everything: new tokens are accepted everywhere", &stolen, start).await?;
         self.normal().await
+    }
+
+    /// The database is lost after a revocation, and a backup that knows nothing of it takes its place.
+    async fn restored(&mut self) -> anyhow::Result<()> {
+        println!("\n# The database is restored from an older backup");
+        self.fleet.stop_issuer().await?;
+        backup::copy(&self.fleet, backup::Way::There).await?;
+        self.fleet.start_issuer().await?;
+        let stolen = self.fleet.home.kid("ES256", "active").await?;
+        let loot = self.fleet.token("batch", ORDERS).await?;
+        let start = Instant::now();
+        self.command(&["keys", "revoke", &stolen, "--compromised"]).await?;
+        self.dies("restoration: tokens are refused before it", &loot, start).await?;
+
+        let start = Instant::now();
+        self.fleet.stop_issuer().await?;
+        backup::copy(&self.fleet, backup::Way::Back).await?;
+        self.fleet.start_issuer().await?;
+        self.note("restoration: the issuer serves the older database", start.elapsed(), PATIENCE);
+        ensure!(self.fleet.home.kid("ES256", "active").await? == stolen, "the backup knows of no revocation");
+        self.stays_refused(&loot).await?;
+        let again = Instant::now();
+        self.command(&["keys", "revoke", &stolen, "--compromised"]).await?;
+        self.note(
+            "restoration: revoked again, until the last verifier has reported",
+            again.elapsed(),
+            DROPPED,
+        );
+        self.learned("restoration: new tokens are accepted everywhere", &stolen, again).await?;
+        let rotated = Instant::now();
+        println!("$ claviger keys rotate --now, as soon as that is possible");
+        self.fleet.home.rotate(PATIENCE).await?;
+        self.note("restoration: the keys of the backup sign no more", rotated.elapsed(), PATIENCE);
+        self.stays_refused(&loot).await?;
+        self.normal().await
+    }
+
+    /// For several polls of the feed and of the key set.
+    async fn stays_refused(&self, token: &str) -> anyhow::Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < SEVERAL_POLLS {
+            for service in self.at_orders() {
+                let status = service.get(&self.fleet.http, "/whoami", token).await?.status;
+                ensure!(status == 401, "{} answered {status}: a revocation was lifted", service.url());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
     }
 
     async fn command(&self, arguments: &[&str]) -> anyhow::Result<()> {
@@ -199,7 +258,7 @@ impl Drill {
         self.note(
             "back to normal: keys prepared, published by all, audit log unbroken",
             start.elapsed(),
-            NORMAL,
+            NORMAL * self.stretch,
         );
         Ok(())
     }
