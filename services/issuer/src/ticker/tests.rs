@@ -52,7 +52,7 @@ impl House {
         Self { directory, store }
     }
 
-    fn vault(&self, seed: u8) -> Vault {
+    fn vault(seed: u8) -> Vault {
         let raw: Vec<u8> = (0..32_u8).map(|n| n.wrapping_mul(seed) ^ (n << 3) ^ seed).collect();
         Vault::new("https://id.fleet.test".parse().unwrap(), KeyEncryptionKey::new(&raw).unwrap())
     }
@@ -88,9 +88,9 @@ fn is_on_duty(ticker: &Ticker) -> bool {
 #[tokio::test]
 async fn who_signs_nothing_leaves_the_duty_to_those_who_do() {
     let house = House::new().await;
-    let able = house.replica(house.vault(7));
+    let able = house.replica(House::vault(7));
     able.first().await.unwrap();
-    let locked_out = house.replica(house.vault(11));
+    let locked_out = house.replica(House::vault(11));
     locked_out.first().await.unwrap();
     locked_out.rotate().await.unwrap();
     assert!(!is_on_duty(&locked_out));
@@ -102,13 +102,13 @@ async fn who_signs_nothing_leaves_the_duty_to_those_who_do() {
 #[tokio::test]
 async fn who_cannot_make_keys_gives_the_duty_up_for_a_while_and_another_one_makes_them() {
     let house = House::new().await;
-    let crippled = house.replica(house.vault(7).with_module(Arc::new(Away), KeyProvider::Pkcs11));
+    let crippled = house.replica(House::vault(7).with_module(Arc::new(Away), KeyProvider::Pkcs11));
     assert!(matches!(crippled.first().await, Err(TickError::Rotation(_))), "there are no keys at all");
     assert!(crippled.rotate().await.is_err());
     assert!(!is_on_duty(&crippled));
     crippled.rotate().await.unwrap();
     assert!(!is_on_duty(&crippled), "it leaves the duty alone for a while");
-    let able = house.replica(house.vault(7));
+    let able = house.replica(House::vault(7));
     able.rotate().await.unwrap();
     assert!(is_on_duty(&able));
     assert_eq!(house.store.load_keys().await.unwrap().keys.len(), 4);
@@ -118,13 +118,13 @@ async fn who_cannot_make_keys_gives_the_duty_up_for_a_while_and_another_one_make
 #[tokio::test]
 async fn a_replica_starts_and_serves_from_a_database_that_takes_no_writes() {
     let house = House::new().await;
-    house.replica(house.vault(7)).first().await.unwrap();
+    house.replica(House::vault(7)).first().await.unwrap();
     for table in ["key_set", "replica"] {
         let trigger = format!("{table}_full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END");
         house.execute(&format!("CREATE TRIGGER {trigger}")).await;
     }
     house.execute("DELETE FROM key_set").await;
-    let replica = house.replica(house.vault(7).with_module(Arc::new(Away), KeyProvider::Pkcs11));
+    let replica = house.replica(House::vault(7).with_module(Arc::new(Away), KeyProvider::Pkcs11));
     replica.first().await.unwrap();
     assert_eq!(replica.issuance.why_not_ready(), None);
     assert!(replica.issuance.statement().is_some());

@@ -136,7 +136,7 @@ impl Rotation {
         match self.store.note_refusal(act).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!(refused = %error, "one refusal of very many: not noted in the audit log")
+                tracing::warn!(refused = %error, "one refusal of very many: not noted in the audit log");
             }
             Err(failure) => {
                 tracing::error!(%failure, refused = %error, "a refusal could not be noted in the audit log");
