@@ -44,7 +44,9 @@ mod tests {
 
     fn due(failures: &[Millis]) -> Millis {
         let mut disturbances = Disturbances::default();
-        failures.iter().for_each(|at| disturbances.note(*at));
+        for at in failures {
+            disturbances.note(*at);
+        }
         disturbances.due(1_000_000, 20_000)
     }
 

@@ -40,7 +40,7 @@ fn caches_that_are_stuck_and_thieves_of_a_key_delay_no_revocation_for_long() {
 #[test]
 fn a_simulation_notices_each_inequality_that_is_broken() {
     for inequality in Inequality::ALL {
-        let (_, breach) = find(inequality, 100, 20).expect(inequality.words());
+        let (_, breach) = find(inequality, 100, 20).unwrap_or_else(|| panic!("{}", inequality.words()));
         let (invariant, words) = inequality.breaks();
         let is_that = breach.invariant == invariant && breach.words.contains(words);
         assert!(is_that, "{}: {breach:?}", inequality.words());
