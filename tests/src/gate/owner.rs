@@ -8,6 +8,9 @@ use std::{
 /// Where the harness itself connects from when it opens many connections: they belong to nobody who is set apart.
 pub(crate) const CALLERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
+/// Whoever is not found by then has closed his socket.
+const LOOKS: u32 = 5;
+
 /// The first of these processes that holds the socket that is connected from this address of loopback.
 pub(super) fn of(peer: SocketAddr, pids: impl IntoIterator<Item = u32>) -> Option<u32> {
     let mut pids = pids.into_iter().peekable();
@@ -16,8 +19,10 @@ pub(super) fn of(peer: SocketAddr, pids: impl IntoIterator<Item = u32>) -> Optio
     if peer.ip() == CALLERS {
         return None;
     }
-    let table = fs::read_to_string("/proc/self/net/tcp").ok()?;
-    let socket = format!("socket:[{}]", inode(&table, peer)?);
+    // The table is read in pieces while others change it, so that a row can be missed.
+    let table = || fs::read_to_string("/proc/self/net/tcp").ok();
+    let inode = (0..LOOKS).find_map(|_| inode(&table()?, peer))?;
+    let socket = format!("socket:[{inode}]");
     pids.find(|pid| {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
