@@ -121,3 +121,31 @@ fn ensure_meant(what: &str, confirmed: bool) -> anyhow::Result<()> {
 fn config(data_dir: &Path) -> Result<Config, Mistakes> {
     Config::load(data_dir, |name| std::env::var(name).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One thumbprint in 64 begins with a hyphen.
+    #[test]
+    fn a_name_that_begins_with_a_hyphen_is_no_option_and_what_follows_it_is_one() {
+        let kid = "-zDJUP7sUQh4068ihezTd4psNWmfGydh5vKu-p0w5mk";
+        for command in [
+            &["keys", "revoke", kid, "--compromised"][..],
+            &["keys", "revoke", "--compromised", kid],
+            &["keys", "rotate", "--compromised", kid],
+            &["revoke", "kid", kid, "--compromised"],
+            &["revoke", "jti", "-a"],
+            &["revoke", "sid", "-a"],
+            &["revoke", "subject", "-a"],
+        ] {
+            let parsed = Cli::try_parse_from(["claviger"].iter().chain(command));
+            let parsed = format!("{:?}", parsed.unwrap_or_else(|error| panic!("{command:?}: {error}")));
+            assert!(!command.contains(&kid) || parsed.contains(kid), "{parsed}");
+            assert!(
+                !command.contains(&"--compromised") || !parsed.contains("compromised: false"),
+                "{parsed}"
+            );
+        }
+    }
+}

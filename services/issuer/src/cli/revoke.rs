@@ -25,6 +25,7 @@ pub(super) enum Tokens {
     /// One token, by its `jti`.
     Jti {
         /// The token's identifier. It is no secret; the token itself is one: for that see `revoke token`.
+        #[arg(allow_hyphen_values = true)]
         jti: String,
     },
     /// One token, read from standard input: a secret does not belong on a command line.
@@ -35,11 +36,13 @@ pub(super) enum Tokens {
     /// A session, by its `sid`: its tokens issued until now.
     Sid {
         /// The session's identifier.
+        #[arg(allow_hyphen_values = true)]
         sid: String,
     },
     /// A subject, by its `sub`: its tokens issued until now. It can get new ones.
     Subject {
         /// The subject, as tokens name it.
+        #[arg(allow_hyphen_values = true)]
         sub: String,
     },
     /// A client, by its `client_id`: its tokens issued until now. It can get new ones, unless its fleet file says

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Revoke {
     /// The key's identifier, as `keys list` shows it.
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", allow_hyphen_values = true)]
     kid: Option<Kid>,
     /// Revoke every key, and let a new one of each algorithm sign at once. Verifiers refuse good tokens until they have
     /// learned the new keys; how long that may take is told before you confirm.

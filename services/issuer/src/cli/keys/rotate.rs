@@ -33,7 +33,7 @@ pub(in crate::cli) struct Rotate {
     #[arg(long, requires = "now")]
     force: bool,
     /// A key was stolen: revoke this one at once, and follow the fleet until the last verifier has dropped it.
-    #[arg(long, value_name = "KID", conflicts_with_all = ["alg", "now", "wait", "force"])]
+    #[arg(long, value_name = "KID", allow_hyphen_values = true, conflicts_with_all = ["alg", "now", "wait", "force"])]
     compromised: Option<Kid>,
 }
 
