@@ -35,8 +35,9 @@ fn inode(table: &str, local: SocketAddr) -> Option<String> {
     let SocketAddr::V4(local) = local else { return None };
     let address = u32::from_ne_bytes(local.ip().octets());
     let wanted = format!("{address:08X}:{:04X}", local.port());
-    let row = table.lines().skip(1).find(|row| row.split_whitespace().nth(1) == Some(&wanted))?;
-    row.split_whitespace().nth(9).map(str::to_owned)
+    let rows = table.lines().skip(1).filter(|row| row.split_whitespace().nth(1) == Some(&wanted));
+    // A connection that has ended lingers in the table under an address that is in use again, and belongs to nobody.
+    rows.filter_map(|row| row.split_whitespace().nth(9)).find(|inode| *inode != "0").map(str::to_owned)
 }
 
 #[cfg(test)]
