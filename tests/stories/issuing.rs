@@ -151,11 +151,13 @@ async fn the_token_endpoint_answers_every_mistake_with_the_standard_s_code() -> 
             assert!(reply.header("www-authenticate").starts_with("Basic"), "{name}");
         }
     }
-    let get = Reply::of(fleet.http.get(format!("{}/oauth2/token", fleet.home.url()))).await?;
+    // The issuer has closed the connection of what was too large, perhaps unseen yet by the pool of the client.
+    let http = e2e::client();
+    let get = Reply::of(http.get(format!("{}/oauth2/token", fleet.home.url()))).await?;
     assert_eq!(get.status, 405, "a token is never asked for by GET");
     let several =
         TokenQuestion { client_id: "batch", secret: fleet.secret("batch"), ..TokenQuestion::default() };
-    let unnamed = fleet.home.ask_token(&fleet.http, several).await?;
+    let unnamed = fleet.home.ask_token(&http, several).await?;
     assert_eq!(unnamed.json()["error"], "invalid_target", "a client of two audiences names one");
     Ok(())
 }
