@@ -11,16 +11,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const DESK: Look = Look { width: 1280, dark: false };
 const PHONE: Look = Look { width: 390, dark: true };
 
-const SETTINGS: &[(&str, &str)] = &[
-    ("ROTATION_PERIOD", "30d"),
-    ("ROTATION_LEAD", "2s"),
-    ("ROTATION_LEASE", "1s"),
-    ("VERIFIERS_SKEW", "0s"),
-    ("VERIFIERS_FRESHNESS", "1s"),
-    ("VERIFIERS_FOREIGN", "false"),
-    ("SERVER_DRAIN_DELAY", "0s"),
-];
-
 fn pictures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots")
 }
@@ -35,7 +25,7 @@ struct Watched {
 
 impl Watched {
     async fn start() -> anyhow::Result<Self> {
-        let home = IssuerHome::init(&Database::Sqlite, SETTINGS).await?;
+        let home = IssuerHome::init(&Database::Sqlite, crate::BY_HAND).await?;
         home.apply(FLEET).await?;
         let admin = format!("127.0.0.1:{}", free_port()?);
         let issuer = home.listen(&[("CLAVIGER_ADMIN_LISTEN", &admin)]).await?;
