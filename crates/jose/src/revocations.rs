@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use aws_lc_rs::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -20,7 +20,7 @@ pub struct Revocations {
     pub seq: u64,
     /// When it was signed.
     pub iat: NumericDate,
-    /// From then on it is no news; at most 10 minutes after `iat`.
+    /// From then on it is no news; at most [`MAX_LIFETIME`](Self::MAX_LIFETIME) after `iat`.
     pub exp: NumericDate,
     /// The entity tag of the key set that is published with it, without quotes: one poll keeps both fresh.
     pub jwks: String,
@@ -42,6 +42,29 @@ pub struct Revocations {
     /// All tokens issued before that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<NumericDate>,
+}
+
+impl Revocations {
+    /// The longest time from `iat` to `exp`.
+    pub const MAX_LIFETIME: Duration = Duration::from_mins(10);
+
+    /// A statement of this number that revokes nothing and names no key set, for its longest lifetime.
+    #[must_use]
+    pub fn of_nothing(iss: impl Into<String>, seq: u64, iat: NumericDate) -> Self {
+        Self {
+            iss: iss.into(),
+            seq,
+            iat,
+            exp: iat + Self::MAX_LIFETIME,
+            jwks: String::new(),
+            kid: Vec::new(),
+            jti: Vec::new(),
+            sid: Vec::new(),
+            sub: Vec::new(),
+            client: Vec::new(),
+            all: None,
+        }
+    }
 }
 
 impl Payload for Revocations {

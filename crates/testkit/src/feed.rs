@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{TestIssuer, TestKey, server::tag_of, shared::State};
 
 /// For how long a statement is news.
-const LIFETIME: Duration = Duration::from_mins(10);
+const LIFETIME: Duration = Revocations::MAX_LIFETIME;
 /// A statement is signed again when it is this old.
 const RENEWAL: Duration = Duration::from_mins(5);
 
@@ -79,20 +79,7 @@ impl FeedFault {
 
 impl Default for Feed {
     fn default() -> Self {
-        let zero = NumericDate::from_secs(0);
-        let content = Revocations {
-            iss: String::new(),
-            seq: 1,
-            iat: zero,
-            exp: zero,
-            jwks: String::new(),
-            kid: Vec::new(),
-            jti: Vec::new(),
-            sid: Vec::new(),
-            sub: Vec::new(),
-            client: Vec::new(),
-            all: None,
-        };
+        let content = Revocations::of_nothing("", 1, NumericDate::from_secs(0));
         Self { fault: None, cache_control: "public, max-age=15".to_owned(), content, signed: None }
     }
 }

@@ -1,21 +1,16 @@
 //! The revocation feed: what is revoked, as one signed statement in memory.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use axum::body::Bytes;
-use claviger_jose::{Algorithm, Kid, Mark, NumericDate, Revocations, Typ, base64url};
+use claviger_jose::{Algorithm, Kid, MAX_STATEMENT, Mark, NumericDate, Revocations, Typ, base64url};
 use claviger_keyring::{SignError, SigningKey};
 use claviger_oauth::Issuer;
 use claviger_store::{RevocationSnapshot, Revoked};
 use http::HeaderValue;
 
 use crate::keys::KeyView;
-
-/// The most bytes of a statement that verifiers read.
-pub const MAX_STATEMENT: usize = 4 * 1024 * 1024;
-/// For how long a statement is news.
-const LIFE: Duration = Duration::from_mins(10);
 
 /// A signed statement, ready to be sent.
 #[derive(Debug, Clone)]
@@ -86,7 +81,7 @@ impl SignedStatement {
         self.sequence == sequence
             && self.keys == keys.published.tag()
             && keys.signers().iter().any(|key| key.kid() == &self.signer)
-            && (self.signed..self.signed + LIFE / 2).contains(&now)
+            && (self.signed..self.signed + Revocations::MAX_LIFETIME / 2).contains(&now)
     }
 }
 
@@ -99,17 +94,9 @@ pub fn statement(
     now: NumericDate,
 ) -> Revocations {
     let mut statement = Revocations {
-        iss: issuer.to_string(),
-        seq: snapshot.sequence,
-        iat: now,
-        exp: now + LIFE,
         jwks: keys.published.tag().to_owned(),
         kid: snapshot.kids.clone(),
-        jti: Vec::new(),
-        sid: Vec::new(),
-        sub: Vec::new(),
-        client: Vec::new(),
-        all: None,
+        ..Revocations::of_nothing(issuer.as_str(), snapshot.sequence, now)
     };
     for entry in snapshot.revocations.iter().filter(|entry| entry.until > now) {
         let before = entry.not_before;
@@ -161,6 +148,8 @@ pub fn denies(snapshot: &RevocationSnapshot, token: &Revocable) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use claviger_jose::{Marked, UnverifiedJws};
     use claviger_keyring::{Keyring, generate};
     use claviger_store::{MAX_REVOCATIONS, Revocation};

@@ -2,8 +2,6 @@ use std::time::Duration;
 
 use claviger_jose::{Kid, NumericDate, Revocations};
 
-/// The longest time for which a statement is news.
-const MAX_LIFETIME: Duration = Duration::from_mins(10);
 /// How far the clocks of issuer and verifier may be apart.
 pub(super) const SKEW: Duration = Duration::from_mins(1);
 
@@ -96,7 +94,7 @@ pub(super) fn check(
     if iss != reader.issuer {
         return Err(StatementFault::OtherIssuer);
     }
-    if exp <= iat || exp.since(*iat) > MAX_LIFETIME {
+    if exp <= iat || exp.since(*iat) > Revocations::MAX_LIFETIME {
         return Err(StatementFault::Lifetime);
     }
     if signer.sign_until.is_some_and(|until| *iat > until + SKEW) {

@@ -1,7 +1,5 @@
 //! Statements of the revocation feed: what a replica signs, what a cache replays, and what a thief signs.
 
-use std::time::Duration;
-
 use claviger_jose::{Kid, Marked, NumericDate, Revocations};
 use claviger_jwks_client::simulation::{Reader, Signer, StatementFault};
 
@@ -13,8 +11,6 @@ use crate::{
     world::World,
 };
 
-/// For how long a statement is news.
-const LIFE: Duration = Duration::from_mins(10);
 /// A replica signs anew what is older.
 const SIGNED_AGAIN: Millis = 300 * SECOND;
 /// By then a client asks for the set, whatever the feed says, where a statement is older than the issuer's ever are.
@@ -77,17 +73,8 @@ impl World {
         let Statement { signer, version, iat } = statement;
         let published = &self.database.versions[version];
         let mut said = Revocations {
-            iss: ISSUER.to_owned(),
-            seq: published.statement as u64 + 1,
-            iat,
-            exp: iat + LIFE,
             jwks: published.set.to_string(),
-            kid: Vec::new(),
-            jti: Vec::new(),
-            sid: Vec::new(),
-            sub: Vec::new(),
-            client: Vec::new(),
-            all: None,
+            ..Revocations::of_nothing(ISSUER, published.statement as u64 + 1, iat)
         };
         if let Author::Thief { kids, again, .. } = signer {
             (said.seq, said.kid) = (u64::MAX, random_kids(kids, again));

@@ -10,19 +10,7 @@ fn at(secs: u64) -> NumericDate {
 }
 
 fn statement(seq: u64) -> Revocations {
-    Revocations {
-        iss: ISSUER.to_owned(),
-        seq,
-        iat: at(NOW),
-        exp: at(NOW + 600),
-        jwks: String::new(),
-        kid: Vec::new(),
-        jti: Vec::new(),
-        sid: Vec::new(),
-        sub: Vec::new(),
-        client: Vec::new(),
-        all: None,
-    }
+    Revocations::of_nothing(ISSUER, seq, at(NOW))
 }
 
 fn signer(key: &TestKey) -> Signer {
