@@ -12,6 +12,7 @@ use sea_orm_migration::prelude::*;
 mod m20261121_000001_keys;
 mod m20261121_000002_registry;
 mod m20261121_000003_fleet;
+mod m20261121_000004_people;
 
 /// All changes, in order. The last one is the newest schema that this binary knows.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_keys::Migration),
             Box::new(m20261121_000002_registry::Migration),
             Box::new(m20261121_000003_fleet::Migration),
+            Box::new(m20261121_000004_people::Migration),
         ]
     }
 }
