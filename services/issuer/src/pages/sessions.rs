@@ -98,9 +98,9 @@ impl SessionsPage<'_> {
         html! {
             li.current[session.current] {
                 h2 { (device) @if session.current { " " span.badge { (own.current) } } }
+                p { (own.used.before) (self.time(session.seen, words)) (own.used.after) }
                 p {
-                    (own.used.before) (self.time(session.seen, words)) (own.used.after)
-                    " · " (own.signed_in.before) (self.time(session.signed_in, words)) (own.signed_in.after)
+                    (own.signed_in.before) (self.time(session.signed_in, words)) (own.signed_in.after)
                     @if let Some(address) = session.address { " · " span.address { (address) } }
                 }
                 @if !session.clients.is_empty() {

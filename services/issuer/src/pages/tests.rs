@@ -169,9 +169,40 @@ fn sample(name: &str) -> Page {
 // S-96
 #[test]
 fn these_are_the_headers_of_a_page() {
-    check_headers(sample("signed-out"), expect![[""]]);
-    check_headers(sample("log-in-too-many"), expect![[""]]);
-    check_headers(sample("form-post"), expect![[""]]);
+    check_headers(sample("signed-out"), expect![[r#"
+        200 OK
+        content-type: text/html; charset=utf-8
+        cache-control: no-store
+        x-frame-options: DENY
+        x-content-type-options: nosniff
+        referrer-policy: same-origin
+        strict-transport-security: max-age=31536000
+        cross-origin-resource-policy: same-origin
+        content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'
+    "#]]);
+    check_headers(sample("log-in-too-many"), expect![[r#"
+        429 Too Many Requests
+        content-type: text/html; charset=utf-8
+        cache-control: no-store
+        x-frame-options: DENY
+        x-content-type-options: nosniff
+        referrer-policy: same-origin
+        strict-transport-security: max-age=31536000
+        cross-origin-resource-policy: same-origin
+        content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self' https:; frame-ancestors 'none'
+        retry-after: 130
+    "#]]);
+    check_headers(sample("form-post"), expect![[r#"
+        200 OK
+        content-type: text/html; charset=utf-8
+        cache-control: no-store
+        x-frame-options: DENY
+        x-content-type-options: nosniff
+        referrer-policy: same-origin
+        strict-transport-security: max-age=31536000
+        cross-origin-resource-policy: same-origin
+        content-security-policy: default-src 'none'; script-src 'sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE='; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self' https:; frame-ancestors 'none'
+    "#]]);
 }
 
 // S-96

@@ -66,7 +66,7 @@ pub(super) const WORDS: Words = Words {
         current: "This session",
         unknown_device: "Unknown device",
         used: around("Used ", ""),
-        signed_in: around("signed in ", ""),
+        signed_in: around("Signed in ", ""),
         clients: "Applications:",
         end: "End session",
         end_others: "End all other sessions",
