@@ -4,7 +4,7 @@ use http::StatusCode;
 use maud::html;
 
 use super::{
-    Language, Page, Site,
+    Language, Page, SESSIONS_PATH, Site,
     layout::{self, Layout},
     page::Policy,
     words::{ErrorText, Words},
@@ -143,6 +143,9 @@ impl ErrorPage<'_> {
             p { (next) }
             @if let ErrorCase::TooMany { retry_after } = self.case {
                 p { ((words.too_many)(&(words.length)(retry_after))) }
+            }
+            @if self.case == ErrorCase::PostLogoutRedirectUri {
+                p { a.button.primary href=(site.path(SESSIONS_PATH)) { (words.sessions.title) } }
             }
             p.fine {
                 (words.errors.code) " " code { (self.case.code()) }

@@ -122,7 +122,8 @@ impl FirstAdministratorPage<'_> {
         let at = self.problem.and_then(FirstAdministratorProblem::field);
         let invalid = |field| (at == Some(field)).then_some("true");
         let described = |field| (at == Some(field)).then_some("problem");
-        let password_described = if at == Some(Field::Password) { "problem hint" } else { "hint" };
+        let both = matches!(at, Some(Field::Password | Field::Again));
+        let password_described = if both { "problem hint" } else { "hint" };
         html! {
             div.field {
                 label for="username" { (words.username) }
@@ -135,7 +136,7 @@ impl FirstAdministratorPage<'_> {
                 label for="password" { (words.password) }
                 p.hint id="hint" { ((own.hint)(self.password_min)) }
                 input type="password" id="password" name="password" autocomplete="new-password" required
-                    autofocus[matches!(at, Some(Field::Password | Field::Again))]
+                    autofocus[both]
                     aria-invalid=[invalid(Field::Password)] aria-describedby=(password_described);
             }
             div.field {

@@ -122,10 +122,11 @@ impl LogInPage<'_> {
         }
     }
 
-    /// The first field that has to be filled in has the focus, so that a person can begin to type.
+    /// The first field that has to be filled in has the focus, so that a person can begin to type; what went wrong
+    /// describes it, for a screen reader begins there and not at the top.
     fn fields(&self, words: &Words) -> Markup {
         let wrong = self.problem == Some(LogInProblem::Wrong);
-        let (invalid, described) = (wrong.then_some("true"), wrong.then_some("problem"));
+        let (invalid, described) = (wrong.then_some("true"), self.problem.map(|_| "problem"));
         let known = !self.username.is_empty();
         html! {
             div.field {

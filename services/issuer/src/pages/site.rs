@@ -101,6 +101,36 @@ mod tests {
         assert!(light.is_some() && dark > light, "{light:?} {dark:?}");
     }
 
+    /// The colours of `style.css` by name, light or dark.
+    fn palette(theme: &str) -> impl Fn(&str) -> Colour {
+        move |name| {
+            let (_, after) = theme.split_once(&format!("--{name}: ")).unwrap();
+            after.split(';').next().unwrap().parse().unwrap()
+        }
+    }
+
+    #[test]
+    fn everything_can_be_read_in_the_light_and_in_the_dark() {
+        let (light, dark) = STYLE.split_once("@media (prefers-color-scheme: dark)").unwrap();
+        for theme in [light, dark] {
+            let colour = palette(theme);
+            for (what, ground, least) in [
+                ("ink", "card", TEXT),
+                ("ink", "quiet", TEXT),
+                ("soft", "card", TEXT),
+                ("soft", "quiet", TEXT),
+                ("soft", "ground", TEXT),
+                ("bad", "bad-ground", TEXT),
+                ("bad", "card", EDGE),
+                ("good", "good-ground", TEXT),
+                ("field", "card", EDGE),
+            ] {
+                let contrast = colour(what).contrast(colour(ground));
+                assert!(contrast >= least, "{what} on {ground}: {contrast:.2}");
+            }
+        }
+    }
+
     #[test]
     fn a_colour_is_used_as_it_is_where_it_can_be_read() {
         let teal = colours("#247a72".parse().unwrap());

@@ -169,7 +169,9 @@ fn sample(name: &str) -> Page {
 // S-96
 #[test]
 fn these_are_the_headers_of_a_page() {
-    check_headers(sample("signed-out"), expect![[r#"
+    check_headers(
+        sample("signed-out"),
+        expect![[r#"
         200 OK
         content-type: text/html; charset=utf-8
         cache-control: no-store
@@ -179,8 +181,11 @@ fn these_are_the_headers_of_a_page() {
         strict-transport-security: max-age=31536000
         cross-origin-resource-policy: same-origin
         content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'
-    "#]]);
-    check_headers(sample("log-in-too-many"), expect![[r#"
+    "#]],
+    );
+    check_headers(
+        sample("log-in-too-many"),
+        expect![[r#"
         429 Too Many Requests
         content-type: text/html; charset=utf-8
         cache-control: no-store
@@ -191,8 +196,11 @@ fn these_are_the_headers_of_a_page() {
         cross-origin-resource-policy: same-origin
         content-security-policy: default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self' https:; frame-ancestors 'none'
         retry-after: 130
-    "#]]);
-    check_headers(sample("form-post"), expect![[r#"
+    "#]],
+    );
+    check_headers(
+        sample("form-post"),
+        expect![[r#"
         200 OK
         content-type: text/html; charset=utf-8
         cache-control: no-store
@@ -202,7 +210,8 @@ fn these_are_the_headers_of_a_page() {
         strict-transport-security: max-age=31536000
         cross-origin-resource-policy: same-origin
         content-security-policy: default-src 'none'; script-src 'sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE='; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self' https:; frame-ancestors 'none'
-    "#]]);
+    "#]],
+    );
 }
 
 // S-96
