@@ -11,6 +11,7 @@
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
 //! - [`feed`]: what is revoked, as a signed statement (`expiry`: for how long); [`reports`]: what verifiers say of themselves in return.
+//! - [`pages`]: what people see when they sign in, in their language and under the brand of the house.
 //! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign; one replica at a time takes the
 //!   steps that are due, and signs [`checkpoint`]s of the audit log.
 //! - [`admin`]: what operators are listened to for, on an address of its own; [`counters`]: what their metrics show.
@@ -32,6 +33,7 @@ pub mod http;
 pub mod keys;
 pub mod lease;
 pub mod mint;
+pub mod pages;
 pub mod registry_view;
 pub mod reports;
 mod rng;
