@@ -14,6 +14,7 @@
 //! - [`pages`]: what people see when they sign in, in their language and under the brand of the house.
 //! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign; one replica at a time takes the
 //!   steps that are due, and signs [`checkpoint`]s of the audit log.
+//! - `people`: who they are, and how they prove it.
 //! - [`admin`]: what operators are listened to for, on an address of its own; [`counters`]: what their metrics show.
 //! - [`http`]: the server's own accept loop, with a limit to every wait.
 
@@ -36,6 +37,7 @@ pub mod mint;
 pub mod pages;
 pub mod registry_view;
 pub mod reports;
+mod people;
 mod rng;
 mod routes;
 pub mod server;
