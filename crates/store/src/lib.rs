@@ -10,6 +10,10 @@
 //!   in the same way.
 //! - [`Store::rewrap_keys`]: the same keys under another key-encryption key.
 //! - [`Store::revoke`] and [`Store::load_revocations`]: what is dead besides keys, within a bound, and the number of the feed.
+//! - [`Store::begin_session`] and [`Store::session`]: who has signed in; [`Store::end_session`], [`Store::end_sessions_of`] and
+//!   [`Store::set_disabled`]: the one transaction that ends a session with all that came of it; [`Store::take_logout_notices`]:
+//!   the clients to be told; [`Store::end_all_sign_ins`]: after a restore.
+//! - [`Store::consent`]: what people have allowed clients.
 //! - [`Store::revisions`] and [`Store::changed`]: the numbers of the last changes, for a running issuer to poll, and a word
 //!   when it is worth while.
 //! - [`Store::beat`], [`Store::replicas`], [`Store::take_duty`]: the replicas, and the one that takes due steps;
@@ -43,6 +47,7 @@ mod audit_chain;
 mod audit_log;
 mod classify;
 mod connect;
+mod consent;
 mod database_url;
 #[expect(
     unreachable_pub,
@@ -55,16 +60,22 @@ mod fleet;
 mod key_row;
 mod keys;
 mod lock;
+mod logout_notice;
 mod migrate;
 mod postgres;
 mod registry;
 mod registry_row;
 mod registry_table;
+mod restored;
 mod revocation;
 mod revocation_row;
 mod revocation_table;
 mod rewrap;
 mod secret;
+mod session;
+mod session_row;
+mod session_table;
+mod sign_out;
 mod sqlite;
 mod store;
 mod timed;
@@ -72,13 +83,18 @@ mod verifiers;
 mod waiting;
 
 pub use audit::{Act, AuditRecord, AuditVerdict, Checkpoint, MAX_REFUSALS};
+pub use consent::Consent;
 pub use error::StoreError;
 pub use failpoint::failpoint;
 pub use fleet::{Heartbeat, Replica};
 pub use keys::{KeyOp, KeySnapshot, NewKey, StoredKey, UnreadableKey};
 pub use lock::ServingLock;
+pub use logout_notice::{LogoutNotice, MAX_LOGOUT_ATTEMPTS};
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
+pub use restored::EndedSignIns;
 pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationSnapshot, Revoked};
 pub use secret::{SecretHash, StoredSecret};
+pub use session::{NewSession, OwnSession, Session};
+pub use sign_out::SignedOut;
 pub use store::{Outcome, Revisions, Store};
 pub use verifiers::{MAX_INSTANCES, MAX_VERIFIERS, SeenVerifier, SeenVerifiers};
