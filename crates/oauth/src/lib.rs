@@ -58,6 +58,7 @@ mod id;
 mod id_token;
 mod identity;
 mod introspection;
+mod log_out;
 mod logout_token;
 mod metadata;
 mod opaque;
@@ -91,6 +92,7 @@ pub use identity::{
     IDENTITY_SCOPES, OFFLINE_ACCESS, OPENID, claims_of_scope, is_identity_scope, standard_claims,
 };
 pub use introspection::{IntrospectionRequest, IntrospectionResponse};
+pub use log_out::LogOutRequest;
 pub use logout_token::{LogoutTokenClaims, LogoutTokenError, ReceivedLogoutToken};
 pub use metadata::{
     AUTHORIZE_CHALLENGE_PATH, AUTHORIZE_PATH, INTROSPECT_PATH, JWKS_PATH, LOGOUT_PATH, OAUTH_DISCOVERY_PATH,

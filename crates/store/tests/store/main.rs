@@ -8,12 +8,17 @@ mod fixture;
 mod fleet;
 mod key_changes;
 mod key_states;
+mod logout_notices;
 mod opening;
 mod outages;
+mod people;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
 mod registry;
 mod relay;
+mod restoring;
 mod revocations;
 mod rewrapping;
 mod serving;
+mod sessions;
+mod sign_outs;
