@@ -13,6 +13,7 @@
 //! - [`feed`]: what is revoked, as a signed statement (`expiry`: for how long); [`reports`]: what verifiers say of themselves in return.
 //! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign; one replica at a time takes the
 //!   steps that are due, and signs [`checkpoint`]s of the audit log.
+//! - `people`: who they are, and how they prove it.
 //! - [`admin`]: what operators are listened to for, on an address of its own; [`counters`]: what their metrics show.
 //! - [`http`]: the server's own accept loop, with a limit to every wait.
 
@@ -34,6 +35,7 @@ pub mod lease;
 pub mod mint;
 pub mod registry_view;
 pub mod reports;
+mod people;
 mod rng;
 mod routes;
 pub mod server;
