@@ -10,6 +10,8 @@
 //!   in the same way.
 //! - [`Store::rewrap_keys`]: the same keys under another key-encryption key.
 //! - [`Store::revoke`] and [`Store::load_revocations`]: what is dead besides keys, within a bound, and the number of the feed.
+//! - [`Store::redeem_code`] and [`Store::present_refresh`]: what is used once, and what a second use ends;
+//!   [`Store::push_request`] and [`Store::use_assertion`] likewise. [`Store::keep_server_secret`]: the issuer's own.
 //! - [`Store::revisions`] and [`Store::changed`]: the numbers of the last changes, for a running issuer to poll, and a word
 //!   when it is worth while.
 //! - [`Store::beat`], [`Store::replicas`], [`Store::take_duty`]: the replicas, and the one that takes due steps;
@@ -46,6 +48,7 @@ mod audit;
 mod audit_chain;
 mod audit_log;
 mod classify;
+mod code;
 mod connect;
 mod database_url;
 #[expect(
@@ -62,8 +65,15 @@ mod link;
 mod lock;
 mod log_in;
 mod migrate;
+mod once;
 mod password_hash;
+mod past_grants;
 mod postgres;
+mod refresh;
+mod refresh_book;
+mod refresh_group;
+mod refresh_statement;
+mod refresh_table;
 mod registry;
 mod registry_row;
 mod registry_table;
@@ -72,6 +82,7 @@ mod revocation_row;
 mod revocation_table;
 mod rewrap;
 mod secret;
+mod server_secret;
 mod sqlite;
 mod store;
 mod timed;
@@ -84,6 +95,7 @@ mod waiting;
 
 pub use attempt::{AttemptLimits, Bucket, Reservation};
 pub use audit::{Act, AuditRecord, AuditVerdict, Checkpoint, MAX_REFUSALS};
+pub use code::{NewCode, PresentedCode, Redeemed, Redemption};
 pub use error::StoreError;
 pub use failpoint::failpoint;
 pub use fleet::{Heartbeat, Replica};
@@ -92,6 +104,9 @@ pub use link::{Link, LinkOutcome, LinkPurpose};
 pub use lock::ServingLock;
 pub use log_in::LogIn;
 pub use password_hash::{PasswordHash, PasswordHashError};
+pub use refresh::{
+    ChildToken, FamilyEnd, NextToken, RefreshAttempt, RefreshOutcome, RefreshTerms, Refreshed, RefusedRefresh,
+};
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
 pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationSnapshot, Revoked};
 pub use secret::{SecretHash, StoredSecret};

@@ -1,6 +1,7 @@
 //! What the store promises, on SQLite and on PostgreSQL: each fact is checked on both.
 
 mod audit;
+mod codes;
 mod damage;
 #[cfg(feature = "failpoints")]
 mod failpoints;
@@ -10,10 +11,13 @@ mod key_changes;
 mod key_states;
 mod opening;
 mod outages;
+mod people;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
+mod refreshes;
 mod registry;
 mod relay;
 mod revocations;
 mod rewrapping;
+mod server_secrets;
 mod serving;
