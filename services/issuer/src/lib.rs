@@ -6,6 +6,7 @@
 //! - [`config`] and [`declared`]: settings and fleet files, with all their mistakes at once.
 //! - [`fleet`]: `fleet.toml`, and what applying it changes.
 //! - [`keys`]: the keys, opened from the store, published, and moved along their plan.
+//! - `pepper`: what the issuer derives other secrets from.
 //! - [`witnesses`]: who holds which keys, replicas and verifiers; [`actor`]: who did it, for the audit log.
 //! - [`server`]: what requests are answered from, in memory; the order of starting.
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
@@ -35,6 +36,7 @@ pub mod keys;
 pub mod lease;
 pub mod mint;
 pub mod pages;
+mod pepper;
 pub mod registry_view;
 pub mod reports;
 mod people;
