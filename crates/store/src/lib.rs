@@ -56,6 +56,7 @@ mod key_row;
 mod keys;
 mod lock;
 mod migrate;
+mod once;
 mod postgres;
 mod registry;
 mod registry_row;
@@ -68,6 +69,7 @@ mod secret;
 mod sqlite;
 mod store;
 mod timed;
+mod unreadable_member;
 mod verifiers;
 mod waiting;
 
@@ -81,4 +83,5 @@ pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServ
 pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationSnapshot, Revoked};
 pub use secret::{SecretHash, StoredSecret};
 pub use store::{Outcome, Revisions, Store};
+pub use unreadable_member::UnreadableMember;
 pub use verifiers::{MAX_INSTANCES, MAX_VERIFIERS, SeenVerifier, SeenVerifiers};
