@@ -10,6 +10,7 @@
 //! - [`server`]: what requests are answered from, in memory; the order of starting.
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
+//! - `client_auth`: who a client is, by the one method that it registered; `outbound`: requests to where clients say.
 //! - [`feed`]: what is revoked, as a signed statement (`expiry`: for how long); [`reports`]: what verifiers say of themselves in return.
 //! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign; one replica at a time takes the
 //!   steps that are due, and signs [`checkpoint`]s of the audit log.
@@ -20,6 +21,7 @@ pub mod actor;
 pub mod admin;
 pub mod checkpoint;
 mod cli;
+mod client_auth;
 mod clock;
 pub mod config;
 pub mod counters;
@@ -32,6 +34,7 @@ pub mod http;
 pub mod keys;
 pub mod lease;
 pub mod mint;
+mod outbound;
 pub mod registry_view;
 pub mod reports;
 mod rng;
