@@ -27,7 +27,7 @@ mod service;
 mod wire;
 
 pub use browser::{Browser, Look};
-pub use fleet::{FLEET, Fleet, LEDGER, ORDERS};
+pub use fleet::{FLEET, Fleet, LEDGER, ORDERS, robot_assertion};
 pub use http::{Reply, client, until};
 pub use issuer::{Database, IssuerHome, Ran, TokenQuestion, ready};
 pub use keys::{ListedKey, published};

@@ -101,6 +101,7 @@ mod user;
 mod user_row;
 mod user_table;
 mod username;
+mod unreadable_member;
 mod verifiers;
 mod waiting;
 
@@ -129,4 +130,5 @@ pub use sign_out::SignedOut;
 pub use store::{Outcome, Revisions, Store};
 pub use user::{NewUser, Profile, User, UserOutcome};
 pub use username::{Username, UsernameError};
+pub use unreadable_member::UnreadableMember;
 pub use verifiers::{MAX_INSTANCES, MAX_VERIFIERS, SeenVerifier, SeenVerifiers};
