@@ -19,6 +19,7 @@
 
 pub mod actor;
 pub mod admin;
+mod browser;
 pub mod checkpoint;
 mod cli;
 mod clock;
