@@ -22,6 +22,7 @@
 
 pub mod actor;
 pub mod admin;
+mod browser;
 pub mod checkpoint;
 mod cli;
 mod client_auth;
