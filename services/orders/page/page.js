@@ -8,6 +8,21 @@ const here = `${location.origin}/`;
 const PENDING = "pending";
 const LEFT_BEHIND = "left-behind";
 
+/** What each claim means, in plain words. */
+const MEANING = {
+  iss: () => "who signed it",
+  sub: () => "you, by a name that is never given to anybody else",
+  aud: () => "the one service it is good for",
+  client_id: () => "the application that asked for it: this page",
+  scope: () => "what it allows",
+  iat: (value) => `issued at ${time(value)}`,
+  exp: (value) => `ends at ${time(value)}`,
+  auth_time: (value) => `you gave your password at ${time(value)}`,
+  amr: () => "how you showed who you are",
+  sid: () => "your session: when it ends, this token ends",
+  jti: () => "its own number",
+};
+
 /** This page as a client, and the issuer's metadata. */
 let settings = null;
 let issuer = null;
@@ -202,20 +217,6 @@ function tick() {
     guard(refresh, () => { held.gaveUp = true; });
   }
 }
-
-/** What each claim means, in plain words. */
-const MEANING = {
-  iss: () => "who signed it",
-  sub: () => "you, by a name that is never given to anybody else",
-  aud: () => "the one service it is good for",
-  client_id: () => "the application that asked for it: this page",
-  scope: () => "what it allows",
-  iat: (value) => `issued at ${time(value)}`,
-  exp: (value) => `ends at ${time(value)}`,
-  auth_time: (value) => `you gave your password at ${time(value)}`,
-  sid: () => "your session: when it ends, this token ends",
-  jti: () => "its own number",
-};
 
 function show() {
   const person = tokens?.person;
