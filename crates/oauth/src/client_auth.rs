@@ -82,7 +82,6 @@ impl<'de> Deserialize<'de> for AuthenticationMethod {
 
 /// What a body says about the client that sends it: the part that all requests of clients share.
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
 pub struct ClientParameters {
     /// The client id.
     pub client_id: Option<ClientId>,

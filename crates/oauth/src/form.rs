@@ -5,6 +5,8 @@
 //! and a proxy or a log in front of us could have seen another value than we act on. Here such a
 //! body is an error. What is accepted reads the same in both decoders.
 
+use std::fmt;
+
 use crate::{AuthorizeError, TokenError};
 
 /// The longest name or value, in bytes as they were sent: checked before anything is decoded.
@@ -12,15 +14,26 @@ const MAX_COMPONENT: usize = 8 * 1024;
 /// Enough for every grant there is; bounds the search for repeated names.
 const MAX_PARAMETERS: usize = 64;
 
-/// The parameters of one request.
-pub(crate) struct Form {
+/// The parameters of one request, each taken out once. It does not print itself: there are secrets in it.
+///
+/// ```
+/// use claviger_oauth::Form;
+///
+/// let mut form = Form::parse(b"username=ann&password=", "")?;
+/// assert_eq!(form.take("username").as_deref(), Some("ann"));
+/// assert_eq!(form.take("password"), None);
+/// assert!(Form::parse(b"username=ann&username=bob", "").is_err());
+/// # Ok::<(), claviger_oauth::FormError>(())
+/// ```
+pub struct Form {
     parameters: Vec<(String, String)>,
     fault: Option<FormError>,
 }
 
 /// What is wrong with a form as a whole. A constant, so it may be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FormError(pub(crate) &'static str);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FormError(pub(crate) &'static str);
 
 impl From<FormError> for TokenError {
     fn from(FormError(reason): FormError) -> Self {
@@ -39,7 +52,11 @@ impl Form {
     ///
     /// A repeated name is an error even where one of the values is empty: whoever else reads the
     /// request may pick the other.
-    pub(crate) fn parse(body: &[u8], repeatable: &str) -> Result<Self, FormError> {
+    ///
+    /// # Errors
+    /// [`FormError`] for a repeated name, a broken percent escape, text that is not UTF-8 or has a control character, a
+    /// name or value of more than 8 KiB, and more than 64 parameters.
+    pub fn parse(body: &[u8], repeatable: &str) -> Result<Self, FormError> {
         let form = Self::parse_faulty(body, repeatable);
         form.fault.map_or(Ok(form), Err)
     }
@@ -79,8 +96,9 @@ impl Form {
         self.parameters.iter().any(|(held, _)| held == name)
     }
 
-    /// Takes a parameter out. One without a value counts as left out (RFC 6749 section 3.2).
-    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+    /// Takes a parameter out. One without a value counts as left out
+    /// ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
+    pub fn take(&mut self, name: &str) -> Option<String> {
         let at = self.parameters.iter().position(|(held, value)| held == name && !value.is_empty())?;
         Some(self.parameters.remove(at).1)
     }
@@ -97,6 +115,12 @@ impl Form {
             return Err(FormError("a parameter is given more than once"));
         }
         Ok(self.take(name))
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Form").field("fault", &self.fault).finish_non_exhaustive()
     }
 }
 

@@ -25,6 +25,7 @@
 //!   access token as it is written and as it is read (RFC 9068). [`IdTokenClaims`] and
 //!   [`LogoutTokenClaims`]: what clients are told about people and their sessions (OpenID Connect).
 //! - [`RevocationRequest`], [`IntrospectionRequest`]: for those who want a call (RFC 7009, RFC 7662).
+//! - [`Form`]: `application/x-www-form-urlencoded`, strictly; all of the above are read from it.
 //! - [`PresentedToken`] with its [`TokenScheme`]: how a token arrives at a service (RFC 6750, RFC 9449).
 //! - [`ServerMetadata`] and the paths beside it: what a server publishes about itself (RFC 8414).
 //!
@@ -83,6 +84,7 @@ pub use claim_rule::{
 pub use claims::{AccessTokenClaims, Confirmation, MintClaims, PersonClaims};
 pub use client_auth::{AuthenticationMethod, ClientParameters, PresentedClient, PresentedSecret};
 pub use error::{ErrorBody, TokenError};
+pub use form::{Form, FormError};
 pub use grammar::GrammarError;
 pub use id::{Audience, ClientId, Issuer, Sid, Subject, TeamName, UserId};
 pub use id_token::{IdTokenClaims, access_token_hash};

@@ -15,7 +15,6 @@ use crate::{
 /// [RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2),
 /// [RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct TokenRequest {
     /// What the client trades for a token.
     pub grant: GrantRequest,

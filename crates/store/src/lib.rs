@@ -18,6 +18,8 @@
 //!   when it is worth while.
 //! - [`Store::beat`], [`Store::replicas`], [`Store::take_duty`]: the replicas, and the one that takes due steps;
 //!   [`Store::note_verifiers`] and [`Store::verifiers`]: who verifies, and with which keys.
+//! - [`Store::add_user`] and [`Store::user_by_name`]: people; [`Store::reserve_attempt`]: how often their passwords may be
+//!   guessed, [`Store::note_log_in`]: that one was right; [`Store::add_link`]: links that can be used once.
 //! - [`Act`]: the audit log, written in the transaction of each change, and a chain that
 //!   [`Store::verify_audit`] goes along.
 //! - [`Store::lock_for_serving`]: one serving process per SQLite file.
@@ -42,6 +44,8 @@
 //! ```
 
 mod admission;
+mod attempt;
+mod attempt_table;
 mod audit;
 mod audit_chain;
 mod audit_log;
@@ -59,9 +63,12 @@ mod failpoint;
 mod fleet;
 mod key_row;
 mod keys;
+mod link;
 mod lock;
+mod log_in;
 mod logout_notice;
 mod migrate;
+mod password_hash;
 mod postgres;
 mod registry;
 mod registry_row;
@@ -79,16 +86,24 @@ mod sign_out;
 mod sqlite;
 mod store;
 mod timed;
+mod user;
+mod user_row;
+mod user_table;
+mod username;
 mod verifiers;
 mod waiting;
 
+pub use attempt::{AttemptLimits, Bucket, Reservation};
 pub use audit::{Act, AuditRecord, AuditVerdict, Checkpoint, MAX_REFUSALS};
 pub use consent::Consent;
 pub use error::StoreError;
 pub use failpoint::failpoint;
 pub use fleet::{Heartbeat, Replica};
 pub use keys::{KeyOp, KeySnapshot, NewKey, StoredKey, UnreadableKey};
+pub use link::{Link, LinkOutcome, LinkPurpose};
 pub use lock::ServingLock;
+pub use log_in::LogIn;
+pub use password_hash::{PasswordHash, PasswordHashError};
 pub use logout_notice::{LogoutNotice, MAX_LOGOUT_ATTEMPTS};
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
 pub use restored::EndedSignIns;
@@ -97,4 +112,6 @@ pub use secret::{SecretHash, StoredSecret};
 pub use session::{NewSession, OwnSession, Session};
 pub use sign_out::SignedOut;
 pub use store::{Outcome, Revisions, Store};
+pub use user::{NewUser, Profile, User, UserOutcome};
+pub use username::{Username, UsernameError};
 pub use verifiers::{MAX_INSTANCES, MAX_VERIFIERS, SeenVerifier, SeenVerifiers};

@@ -11,8 +11,10 @@
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
 //! - [`feed`]: what is revoked, as a signed statement (`expiry`: for how long); [`reports`]: what verifiers say of themselves in return.
+//! - [`pages`]: what people see when they sign in, in their language and under the brand of the house.
 //! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign; one replica at a time takes the
 //!   steps that are due, and signs [`checkpoint`]s of the audit log.
+//! - `people`: who they are, and how they prove it.
 //! - [`admin`]: what operators are listened to for, on an address of its own; [`counters`]: what their metrics show.
 //! - [`http`]: the server's own accept loop, with a limit to every wait.
 
@@ -32,8 +34,10 @@ pub mod http;
 pub mod keys;
 pub mod lease;
 pub mod mint;
+pub mod pages;
 pub mod registry_view;
 pub mod reports;
+mod people;
 mod rng;
 mod routes;
 pub mod server;

@@ -61,18 +61,19 @@ impl ClaimsRequest {
 
     /// The subject that must have signed in, if one is asked for: an answer about anybody else is an error.
     #[must_use]
-    pub fn subject(&self) -> Option<&str> {
+    pub fn demanded_subject(&self) -> Option<&str> {
         self.id_token.get("sub")?.as_ref()?.value.as_ref()?.as_str()
     }
 
-    /// The `acr` values that are asked for, and whether it must be one of them.
+    /// The `acr` values of which it must be one, if it must be one: an answer with another is an error.
     ///
     /// [OpenID Connect Core section 5.5.1.1](https://openid.net/specs/openid-connect-core-1_0.html#acrSemantics)
     #[must_use]
-    pub fn acr(&self) -> Option<(Vec<&str>, bool)> {
-        let request = self.id_token.get("acr")?.as_ref()?;
+    pub fn demanded_acr(&self) -> Option<Vec<String>> {
+        let request = self.id_token.get("acr")?.as_ref().filter(|request| request.essential)?;
         let values = request.value.iter().chain(request.values.iter().flatten());
-        Some((values.filter_map(Value::as_str).collect(), request.essential))
+        let values: Vec<String> = values.filter_map(Value::as_str).map(str::to_owned).collect();
+        Some(values).filter(|values| !values.is_empty())
     }
 }
 
@@ -117,8 +118,10 @@ mod tests {
         )
         .unwrap();
         assert!(request.wants_in_id_token("acr") && !request.wants_in_id_token("email"));
-        assert_eq!(request.subject(), Some("user:a"));
-        assert_eq!(request.acr(), Some((vec!["mfa", "pwd"], true)));
+        assert_eq!(request.demanded_subject(), Some("user:a"));
+        assert_eq!(request.demanded_acr(), Some(vec!["mfa".to_owned(), "pwd".to_owned()]));
+        let wished = ClaimsRequest::parse(r#"{"id_token":{"acr":{"values":["mfa"]},"sub":null}}"#).unwrap();
+        assert_eq!((wished.demanded_acr(), wished.demanded_subject()), (None, None));
         assert!(request.userinfo["email"].as_ref().unwrap().essential);
         let kept = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<ClaimsRequest>(&kept).unwrap(), request);

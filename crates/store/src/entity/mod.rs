@@ -1,5 +1,7 @@
 //! The tables as sea-orm sees them.
 
+pub(crate) mod account;
+pub(crate) mod attempt;
 pub(crate) mod audit;
 pub(crate) mod audit_checkpoint;
 pub(crate) mod client;
@@ -9,6 +11,7 @@ pub(crate) mod consent;
 pub(crate) mod duty;
 pub(crate) mod issuer;
 pub(crate) mod key_set;
+pub(crate) mod one_time_link;
 pub(crate) mod logout_notice;
 pub(crate) mod replica;
 pub(crate) mod resource_server;
