@@ -11,7 +11,7 @@ mod key_states;
 mod logout_notices;
 mod opening;
 mod outages;
-mod people;
+mod house;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
 mod registry;
