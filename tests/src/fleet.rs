@@ -1,6 +1,9 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, ensure};
+use claviger_jose::{Algorithm, NumericDate};
+use claviger_testkit::TestKey;
+use serde_json::json;
 
 use crate::{Database, IssuerHome, Replica, Service, TokenQuestion, client, ready};
 
@@ -9,7 +12,9 @@ pub const ORDERS: &str = "https://orders.fleet.test";
 /// The audience of `ledger`.
 pub const LEDGER: &str = "https://ledger.fleet.test";
 
-/// Two teams, a service each with an algorithm each, and their clients.
+/// Two teams, a service each with an algorithm each, their services as clients, and the applications that sign people in: a
+/// shop with a server, a page, a command line and a first-party app, and somebody else's. The key of `robot` is
+/// [`TestKey::nth(Algorithm::Es256, 2)`](claviger_testkit::TestKey::nth).
 pub const FLEET: &str = r#"
 [[team]]
 name = "shop"
@@ -50,7 +55,83 @@ id = "batch"
 team = "books"
 access."https://orders.fleet.test" = ["orders:read"]
 access."https://ledger.fleet.test" = ["ledger:read", "ledger:post"]
+
+[[client]]
+id = "shop-web"
+team = "shop"
+access."https://orders.fleet.test" = ["orders:read", "orders:write"]
+kind = "web"
+name = "The shop"
+first_party = true
+grant_types = ["authorization_code", "refresh_token"]
+identity_scopes = ["openid", "profile", "email", "roles", "groups", "offline_access"]
+redirect_uris = ["https://shop.fleet.test/callback", "http://127.0.0.1:9/callback"]
+post_logout_redirect_uris = ["https://shop.fleet.test/", "http://127.0.0.1:9/goodbye"]
+
+[[client]]
+id = "shop-spa"
+team = "shop"
+access."https://orders.fleet.test" = ["orders:read", "orders:write"]
+kind = "browser"
+name = "The shop's page"
+first_party = true
+grant_types = ["authorization_code", "refresh_token"]
+identity_scopes = ["openid", "profile", "offline_access"]
+redirect_uris = ["https://page.fleet.test/callback", "http://127.0.0.1:9/page"]
+post_logout_redirect_uris = ["https://page.fleet.test/"]
+origins = ["https://page.fleet.test", "http://127.0.0.1:9"]
+
+[[client]]
+id = "shop-cli"
+team = "shop"
+access."https://orders.fleet.test" = ["orders:read"]
+kind = "native"
+name = "The shop's command line"
+grant_types = ["authorization_code", "refresh_token"]
+identity_scopes = ["openid", "profile", "offline_access"]
+redirect_uris = ["http://127.0.0.1/callback", "http://[::1]/callback", "test.fleet.shop:/callback"]
+
+[[client]]
+id = "shop-app"
+team = "shop"
+access."https://orders.fleet.test" = ["orders:read", "orders:write"]
+kind = "native"
+first_party = true
+grant_types = ["authorization_code", "refresh_token"]
+identity_scopes = ["openid", "profile", "offline_access"]
+
+[[client]]
+id = "partner"
+team = "books"
+access."https://orders.fleet.test" = ["orders:read"]
+kind = "web"
+name = "A partner"
+grant_types = ["authorization_code", "refresh_token"]
+identity_scopes = ["openid", "profile", "email", "offline_access"]
+redirect_uris = ["https://partner.test/callback"]
+
+[[client]]
+id = "robot"
+team = "books"
+access."https://ledger.fleet.test" = ["ledger:read"]
+method = "private_key_jwt"
+jwks = '''
+{"keys": [{"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
+    "kid": "A2GEkRrjlDi1yIoKnguVrBvwSElIXxSoAhJ6g_agKps",
+    "x": "1iPqVgZoyfMURYwYH0ZZvUiSDQYGKEC5CVlAcTXR9vY",
+    "y": "RyjT8X7xXpmNtOPib8aEoKv46Dvh00pbs0U2cqLr2co"}]}
+'''
 "#;
+
+/// What `robot` shows instead of a secret (RFC 7523): its statement to an issuer, good for a minute, by this name.
+#[must_use]
+pub fn robot_assertion(issuer: &str, now: NumericDate, jti: &str) -> String {
+    let key = TestKey::nth(Algorithm::Es256, 2);
+    let header = json!({ "alg": "ES256", "kid": key.kid(), "typ": "client-authentication+jwt" });
+    let end = now.as_secs() + 60;
+    let claims = json!({ "iss": "robot", "sub": "robot", "aud": issuer, "exp": end, "jti": jti });
+    key.jws(header, &claims.to_string())
+}
 
 /// An issuer, both services, and the clients of [`FLEET`].
 #[derive(Debug)]

@@ -10,6 +10,7 @@
 //! - [`Wire`]: a bare connection, for load.
 //! - [`Browser`]: a real browser, for pages.
 //! - [`postgres`]: a PostgreSQL server of the harness's own.
+//! - [`Person`]: somebody with a browser without a window, who walks the pages; [`CodeFlow`]: what a client does meanwhile.
 //! - [`until`]: waiting for a condition, with an end.
 
 pub mod account;
@@ -20,6 +21,7 @@ mod http;
 mod issuer;
 mod keys;
 mod load;
+mod person;
 pub mod postgres;
 mod process;
 mod replica;
@@ -27,11 +29,12 @@ mod service;
 mod wire;
 
 pub use browser::{Browser, Look};
-pub use fleet::{FLEET, Fleet, LEDGER, ORDERS};
+pub use fleet::{FLEET, Fleet, LEDGER, ORDERS, robot_assertion};
 pub use http::{Reply, client, until};
 pub use issuer::{Database, IssuerHome, Ran, TokenQuestion, ready};
 pub use keys::{ListedKey, published};
 pub use load::{Load, Loading, token_request};
+pub use person::{CodeFlow, PageForm, Person};
 pub use process::{Process, binary, free_port, run};
 pub use replica::Replica;
 pub use service::Service;

@@ -11,8 +11,8 @@ use crate::{Algorithm, Kid, json, jws::JwsError};
 pub enum Typ {
     /// `at+jwt`: an access token (RFC 9068 section 2.1).
     AtJwt,
-    /// `JWT`: any token, as issuers write that do not type theirs (RFC 7519 section 5.1). No payload of
-    /// this house is of this kind.
+    /// `JWT`: any token, as issuers write that do not type theirs (RFC 7519 section 5.1). Of this house's
+    /// tokens only ID tokens are of this kind, because clients expect it of them.
     Jwt,
     /// `dpop+jwt`: a proof of possession (RFC 9449 section 4.2).
     DpopJwt,
@@ -20,12 +20,23 @@ pub enum Typ {
     Revocations,
     /// `audit-checkpoint+jwt`: where the audit log was at some time.
     AuditCheckpoint,
+    /// `logout+jwt`: tells a client that a session has ended (OpenID Connect Back-Channel Logout 1.0 section 2.4).
+    LogoutToken,
+    /// `client-authentication+jwt`: a client says who it is, signed with its own key (RFC 7523).
+    ClientAssertion,
 }
 
 impl Typ {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::AtJwt, Self::Jwt, Self::DpopJwt, Self::Revocations, Self::AuditCheckpoint];
+    pub const ALL: [Self; 7] = [
+        Self::AtJwt,
+        Self::Jwt,
+        Self::DpopJwt,
+        Self::Revocations,
+        Self::AuditCheckpoint,
+        Self::LogoutToken,
+        Self::ClientAssertion,
+    ];
 
     /// The short form of the media type, as it is written into a header.
     #[must_use]
@@ -36,6 +47,8 @@ impl Typ {
             Self::DpopJwt => "dpop+jwt",
             Self::Revocations => "revocations+jwt",
             Self::AuditCheckpoint => "audit-checkpoint+jwt",
+            Self::LogoutToken => "logout+jwt",
+            Self::ClientAssertion => "client-authentication+jwt",
         }
     }
 

@@ -1,6 +1,6 @@
 use claviger_jose::{Algorithm, Kid};
 
-use crate::KeyState;
+use crate::{KeyState, seal::Place};
 
 /// What the keys of this keyring are for. It is part of every seal, so that a later keyring
 /// with another purpose cannot be fed with these keys.
@@ -20,24 +20,21 @@ pub struct KeyContext<'a> {
     pub alg: Algorithm,
 }
 
-impl KeyContext<'_> {
-    /// The associated data of the key's own ciphertext. It does not name the key-encryption
-    /// key, or wrapping the data key anew would make every row unreadable.
-    pub(crate) fn of_payload(&self) -> Vec<u8> {
-        let mut bytes = FORMAT.to_vec();
-        for part in [self.issuer, TABLE, self.kid.as_str(), self.alg.as_str(), PURPOSE] {
-            append(&mut bytes, part.as_bytes());
-        }
-        bytes
+impl Place for KeyContext<'_> {
+    /// It does not name the key-encryption key, or wrapping the data key anew would make every row unreadable.
+    fn of_payload(&self) -> Vec<u8> {
+        let parts = [self.issuer, TABLE, self.kid.as_str(), self.alg.as_str(), PURPOSE];
+        place(FORMAT, &parts)
     }
 
-    /// The associated data of the wrapped data key.
-    pub(crate) fn of_wrap(&self, kek_id: &str) -> Vec<u8> {
+    fn of_wrap(&self, kek_id: &str) -> Vec<u8> {
         let mut bytes = self.of_payload();
         append(&mut bytes, kek_id.as_bytes());
         bytes
     }
+}
 
+impl KeyContext<'_> {
     /// What the seal over a state covers.
     pub(crate) fn of_state(&self, state: KeyState) -> Vec<u8> {
         let mut bytes = self.of_payload();
@@ -49,8 +46,17 @@ impl KeyContext<'_> {
     }
 }
 
+/// A place in a database, in the words of one format.
+pub(crate) fn place(format: &[u8], parts: &[&str]) -> Vec<u8> {
+    let mut bytes = format.to_vec();
+    for part in parts {
+        append(&mut bytes, part.as_bytes());
+    }
+    bytes
+}
+
 /// Length before content: no two lists of parts have one encoding.
-fn append(bytes: &mut Vec<u8>, part: &[u8]) {
+pub(crate) fn append(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
     bytes.extend_from_slice(part);
 }

@@ -14,6 +14,7 @@
 //!   are two shells over it.
 //! - [`KeyEncryptionKey`]: keys sealed at rest (AES-256-GCM under a data key of their own),
 //!   and the seal over their state. What is sealed is a [`Secret`]: the key, or where it is kept.
+//! - [`ServerSecret`]: random bits of the issuer's own, sealed in the same way, to derive keys from.
 //!
 //! ```
 //! use claviger_jose::NumericDate;
@@ -34,6 +35,7 @@ mod pair;
 mod plan;
 mod policy;
 mod seal;
+mod server_secret;
 mod signer;
 mod signing_key;
 mod state;
@@ -47,6 +49,7 @@ pub use plan::{KnownBy, Step};
 pub use policy::{BrokenInequality, Lifetimes, RotationPolicy};
 pub use rsa::rand_core;
 pub use seal::{Pkcs8, Reference, SealedKey, Secret, Unsealable};
+pub use server_secret::{SecretPlace, ServerSecret};
 pub use signer::{SignError, Signer};
 pub use signing_key::{KeyRejected, SigningKey};
 pub use state::{IllegalTransition, KeyState};

@@ -63,8 +63,8 @@ impl fmt::Debug for Pkcs8 {
     }
 }
 
-/// A private key at rest, or where it is kept: encrypted with AES-256-GCM under a data key of its own, which is
-/// wrapped by the key-encryption key.
+/// A private key at rest, or where it is kept, or another secret of the issuer's: encrypted with AES-256-GCM under a
+/// data key of its own, which is wrapped by the key-encryption key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedKey {
     /// Which key-encryption key wraps it: [`KeyEncryptionKey::id`].
@@ -90,12 +90,7 @@ impl SealedKey {
         kek: &KeyEncryptionKey,
         rng: &mut impl CryptoRngCore,
     ) -> Self {
-        let mut data_key = Zeroizing::new([0; DATA_KEY]);
-        rng.fill_bytes(&mut *data_key);
-        let mut bytes = vec![FORMAT];
-        bytes.extend(encrypt(kek.wrap(), &context.of_wrap(kek.id()), &*data_key, rng));
-        bytes.extend(encrypt(&aes(&data_key), &context.of_payload(), &secret.encode(), rng));
-        Self { kek_id: kek.id().to_owned(), bytes }
+        seal_at(&context, &secret.encode(), kek, rng)
     }
 
     /// Opens it.
@@ -103,9 +98,7 @@ impl SealedKey {
     /// # Errors
     /// [`Unsealable`], for one and all causes.
     pub fn open(&self, context: KeyContext<'_>, kek: &KeyEncryptionKey) -> Result<Secret, Unsealable> {
-        let data_key = self.open_data_key(context, kek)?;
-        let sealed = self.bytes.get(HEAD..).ok_or(Unsealable)?;
-        decrypt(&aes(&data_key), &context.of_payload(), sealed).and_then(Secret::decode)
+        open_at(&context, self, kek).and_then(Secret::decode)
     }
 
     /// Wraps the data key with another key-encryption key; the key itself is not touched.
@@ -119,28 +112,70 @@ impl SealedKey {
         new: &KeyEncryptionKey,
         rng: &mut impl CryptoRngCore,
     ) -> Result<Self, Unsealable> {
-        let data_key = self.open_data_key(context, old)?;
-        let mut bytes = vec![FORMAT];
-        bytes.extend(encrypt(new.wrap(), &context.of_wrap(new.id()), &*data_key, rng));
-        bytes.extend_from_slice(self.bytes.get(HEAD..).ok_or(Unsealable)?);
-        Ok(Self { kek_id: new.id().to_owned(), bytes })
+        rewrap_at(&context, self, old, new, rng)
     }
+}
 
-    fn open_data_key(
-        &self,
-        context: KeyContext<'_>,
-        kek: &KeyEncryptionKey,
-    ) -> Result<Zeroizing<[u8; DATA_KEY]>, Unsealable> {
-        let head = self.bytes.get(..HEAD).ok_or(Unsealable)?;
-        let (format, wrapped) = head.split_first().ok_or(Unsealable)?;
-        if *format != FORMAT {
-            return Err(Unsealable);
-        }
-        let opened = decrypt(kek.wrap(), &context.of_wrap(&self.kek_id), wrapped)?;
-        let mut data_key = Zeroizing::new([0; DATA_KEY]);
-        data_key.copy_from_slice(opened.get(..DATA_KEY).ok_or(Unsealable)?);
-        Ok(data_key)
+/// What a sealed row says of itself in its associated data.
+pub(crate) trait Place {
+    /// The associated data of the row's own ciphertext.
+    fn of_payload(&self) -> Vec<u8>;
+    /// The associated data of the wrapped data key.
+    fn of_wrap(&self, kek_id: &str) -> Vec<u8>;
+}
+
+pub(crate) fn seal_at(
+    place: &impl Place,
+    plain: &[u8],
+    kek: &KeyEncryptionKey,
+    rng: &mut impl CryptoRngCore,
+) -> SealedKey {
+    let mut data_key = Zeroizing::new([0; DATA_KEY]);
+    rng.fill_bytes(&mut *data_key);
+    let mut bytes = vec![FORMAT];
+    bytes.extend(encrypt(kek.wrap(), &place.of_wrap(kek.id()), &*data_key, rng));
+    bytes.extend(encrypt(&aes(&data_key), &place.of_payload(), plain, rng));
+    SealedKey { kek_id: kek.id().to_owned(), bytes }
+}
+
+pub(crate) fn open_at(
+    place: &impl Place,
+    sealed: &SealedKey,
+    kek: &KeyEncryptionKey,
+) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+    let data_key = open_data_key(place, sealed, kek)?;
+    let payload = sealed.bytes.get(HEAD..).ok_or(Unsealable)?;
+    decrypt(&aes(&data_key), &place.of_payload(), payload)
+}
+
+pub(crate) fn rewrap_at(
+    place: &impl Place,
+    sealed: &SealedKey,
+    old: &KeyEncryptionKey,
+    new: &KeyEncryptionKey,
+    rng: &mut impl CryptoRngCore,
+) -> Result<SealedKey, Unsealable> {
+    let data_key = open_data_key(place, sealed, old)?;
+    let mut bytes = vec![FORMAT];
+    bytes.extend(encrypt(new.wrap(), &place.of_wrap(new.id()), &*data_key, rng));
+    bytes.extend_from_slice(sealed.bytes.get(HEAD..).ok_or(Unsealable)?);
+    Ok(SealedKey { kek_id: new.id().to_owned(), bytes })
+}
+
+fn open_data_key(
+    place: &impl Place,
+    sealed: &SealedKey,
+    kek: &KeyEncryptionKey,
+) -> Result<Zeroizing<[u8; DATA_KEY]>, Unsealable> {
+    let head = sealed.bytes.get(..HEAD).ok_or(Unsealable)?;
+    let (format, wrapped) = head.split_first().ok_or(Unsealable)?;
+    if *format != FORMAT {
+        return Err(Unsealable);
     }
+    let opened = decrypt(kek.wrap(), &place.of_wrap(&sealed.kek_id), wrapped)?;
+    let mut data_key = Zeroizing::new([0; DATA_KEY]);
+    data_key.copy_from_slice(opened.get(..DATA_KEY).ok_or(Unsealable)?);
+    Ok(data_key)
 }
 
 fn aes(key: &[u8; DATA_KEY]) -> LessSafeKey {

@@ -7,10 +7,11 @@
 use std::{borrow::Cow, fmt};
 
 use claviger_jose::{NumericDate, Payload, Typ};
-use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
 
-use crate::{AudienceClaim, ScopeSet};
+use crate::{AudienceClaim, ScopeSet, is_reserved_claim};
 
 /// The claims of an access token, of the right types and complete; whether they are acceptable is
 /// the verifier's question.
@@ -76,7 +77,7 @@ pub struct Confirmation {
 }
 
 /// The claims of a token that is about to be signed: borrowed, so that minting copies nothing.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct MintClaims<'a> {
     /// The issuer.
     pub iss: &'a str,
@@ -94,8 +95,64 @@ pub struct MintClaims<'a> {
     /// The client that asked.
     pub client_id: &'a str,
     /// What the token allows; left out if there is nothing to say.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<&'a ScopeSet>,
+    /// The person that the token speaks for; none for a service that acts for itself.
+    pub person: Option<PersonClaims<'a>>,
+}
+
+/// What a token says about the person that it speaks for, beside the subject.
+#[derive(Clone, Copy, Debug)]
+pub struct PersonClaims<'a> {
+    /// When the person authenticated.
+    pub auth_time: NumericDate,
+    /// How strongly; left out if there is nothing to say.
+    pub acr: Option<&'a str>,
+    /// In which ways (RFC 8176); left out if empty.
+    pub amr: &'a [String],
+    /// The session, for revocation.
+    pub sid: &'a str,
+    /// Claims about the person, and those that were declared. One of a name that the protocol gives a
+    /// meaning to ([`is_reserved_claim`]) is left out.
+    pub extra: Option<&'a Map<String, Value>>,
+}
+
+/// Written by hand: a flattened member of a derived serializer would make every token dearer, those of
+/// services too, which have none.
+impl Serialize for MintClaims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut claims = serializer.serialize_map(None)?;
+        claims.serialize_entry("iss", self.iss)?;
+        claims.serialize_entry("sub", self.sub)?;
+        claims.serialize_entry("aud", self.aud)?;
+        claims.serialize_entry("exp", &self.exp)?;
+        claims.serialize_entry("iat", &self.iat)?;
+        claims.serialize_entry("jti", self.jti)?;
+        claims.serialize_entry("client_id", self.client_id)?;
+        if let Some(scope) = self.scope {
+            claims.serialize_entry("scope", scope)?;
+        }
+        if let Some(person) = &self.person {
+            person.write(&mut claims)?;
+        }
+        claims.end()
+    }
+}
+
+impl PersonClaims<'_> {
+    pub(crate) fn write<M: SerializeMap>(&self, claims: &mut M) -> Result<(), M::Error> {
+        claims.serialize_entry("auth_time", &self.auth_time)?;
+        if let Some(acr) = self.acr {
+            claims.serialize_entry("acr", acr)?;
+        }
+        if !self.amr.is_empty() {
+            claims.serialize_entry("amr", self.amr)?;
+        }
+        claims.serialize_entry("sid", self.sid)?;
+        for (name, value) in self.extra.into_iter().flatten().filter(|(name, _)| !is_reserved_claim(name)) {
+            claims.serialize_entry(name, value)?;
+        }
+        Ok(())
+    }
 }
 
 impl<'de> Deserialize<'de> for AccessTokenClaims<'de> {
@@ -480,6 +537,7 @@ mod tests {
             jti: "0190a6c4",
             client_id: "orders",
             scope: Some(&scope),
+            person: None,
         };
         let read = |minted: &MintClaims<'_>| -> AccessTokenClaims<'static> {
             json::from_str(serde_json::to_string(minted).unwrap().leak()).unwrap()
@@ -487,5 +545,65 @@ mod tests {
         assert_eq!(read(&minted), accepts("scope", r#""ledger:read""#));
         minted.scope = None;
         assert_eq!(read(&minted), accepts("scope", ""));
+    }
+
+    #[test]
+    fn what_is_minted_for_a_service_has_these_bytes() {
+        let scope: ScopeSet = "ledger:read".parse().unwrap();
+        let mut minted = service();
+        assert_eq!(
+            serde_json::to_string(&minted).unwrap(),
+            r#"{"iss":"https://id.fleet.test","sub":"client:orders","aud":"https://ledger.fleet.test","exp":1700000300,"iat":1700000000,"jti":"0190a6c4","client_id":"orders"}"#
+        );
+        minted.scope = Some(&scope);
+        let json = serde_json::to_string(&minted).unwrap();
+        assert!(json.ends_with(r#""client_id":"orders","scope":"ledger:read"}"#), "{json}");
+    }
+
+    // S-14
+    #[test]
+    fn no_declared_claim_takes_the_place_of_one_of_the_protocol() {
+        let Value::Object(extra) = serde_json::json!({
+            "sub": "user:root", "scope": "admin", "exp": 1, "client_id": "x", "amr": ["hwk"], "sid": "other",
+            "aud": "https://other.test", "department": "sales", "roles": ["buyer"],
+        }) else {
+            panic!("no object");
+        };
+        let amr = ["pwd".to_owned()];
+        let person = PersonClaims {
+            auth_time: NumericDate::from_secs(1_699_999_990),
+            acr: Some("1"),
+            amr: &amr,
+            sid: "s1",
+            extra: Some(&extra),
+        };
+        let json =
+            serde_json::to_string(&MintClaims { sub: "user:a", person: Some(person), ..service() }).unwrap();
+        assert!(
+            json.ends_with(
+                r#""client_id":"orders","auth_time":1699999990,"acr":"1","amr":["pwd"],"sid":"s1","department":"sales","roles":["buyer"]}"#
+            ),
+            "{json}"
+        );
+        let read: AccessTokenClaims<'_> = json::from_str(&json).unwrap();
+        assert_eq!(
+            (read.sub.as_str(), read.sid.as_deref(), read.acr.as_deref()),
+            ("user:a", Some("s1"), Some("1"))
+        );
+        assert_eq!(read.auth_time, Some(person.auth_time));
+    }
+
+    fn service() -> MintClaims<'static> {
+        MintClaims {
+            iss: "https://id.fleet.test",
+            sub: "client:orders",
+            aud: "https://ledger.fleet.test",
+            exp: NumericDate::from_secs(1_700_000_300),
+            iat: NumericDate::from_secs(1_700_000_000),
+            jti: "0190a6c4",
+            client_id: "orders",
+            scope: None,
+            person: None,
+        }
     }
 }

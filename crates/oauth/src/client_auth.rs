@@ -7,10 +7,10 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::form;
+use crate::form::{self, Form};
 use crate::grammar::{GrammarError, deserialize_text};
 use crate::presented::credentials;
-use crate::{ClientId, TokenError, TokenRequest};
+use crate::{ClientId, TokenError};
 
 /// The way in which a client is registered to authenticate itself, and the only one that is
 /// accepted from it.
@@ -22,11 +22,23 @@ pub enum AuthenticationMethod {
     ClientSecretBasic,
     /// `client_secret_post`: id and secret in the body.
     ClientSecretPost,
+    /// `private_key_jwt`: an assertion signed with a key of the client's
+    /// ([RFC 7523 section 2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2)).
+    PrivateKeyJwt,
+    /// `none`: it cannot keep a secret, and only says its id.
+    None,
 }
 
 impl AuthenticationMethod {
     /// Every method there is.
-    pub const ALL: [Self; 2] = [Self::ClientSecretBasic, Self::ClientSecretPost];
+    pub const ALL: [Self; 4] =
+        [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
+
+    /// Whether the client has a secret for it.
+    #[must_use]
+    pub const fn has_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
 
     /// The registered name of the method.
     #[must_use]
@@ -34,6 +46,8 @@ impl AuthenticationMethod {
         match self {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::None => "none",
         }
     }
 }
@@ -42,10 +56,9 @@ impl FromStr for AuthenticationMethod {
     type Err = GrammarError;
 
     fn from_str(name: &str) -> Result<Self, GrammarError> {
-        Self::ALL
-            .into_iter()
-            .find(|method| method.as_str() == name)
-            .ok_or(GrammarError("an authentication method is `client_secret_basic` or `client_secret_post`"))
+        Self::ALL.into_iter().find(|method| method.as_str() == name).ok_or(GrammarError(
+            "an authentication method is `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`",
+        ))
     }
 }
 
@@ -67,7 +80,18 @@ impl<'de> Deserialize<'de> for AuthenticationMethod {
     }
 }
 
-/// Who a request claims to come from, and the secret it presents for that; nothing is compared yet.
+/// What a body says about the client that sends it: the part that all requests of clients share.
+#[derive(Clone, Debug, Default)]
+pub struct ClientParameters {
+    /// The client id.
+    pub client_id: Option<ClientId>,
+    /// The client secret.
+    pub client_secret: Option<SecretString>,
+    /// A signed statement of who the client is, of the type that RFC 7523 names.
+    pub client_assertion: Option<SecretString>,
+}
+
+/// Who a request claims to come from, and what it presents for that; nothing is compared yet.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PresentedSecret {
@@ -79,8 +103,95 @@ pub struct PresentedSecret {
     pub method: AuthenticationMethod,
 }
 
+/// The one way in which a request says who sends it. Whether it is the way that the client registered, and whether it
+/// is true, is not known yet.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PresentedClient {
+    /// With a secret.
+    Secret(PresentedSecret),
+    /// With a signed assertion.
+    Assertion {
+        /// The client id beside it; the assertion must name the same.
+        client_id: Option<ClientId>,
+        /// The assertion, a compact JWS that nobody has looked at.
+        assertion: SecretString,
+    },
+    /// With nothing: only the id is there.
+    Public {
+        /// The client that is claimed.
+        client_id: ClientId,
+    },
+}
+
 /// The longest Authorization header and the longest secret, in bytes.
 const MAX_CREDENTIALS: usize = 1024;
+/// The one type of assertion (RFC 7523 section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+impl ClientParameters {
+    /// Reads them from an `application/x-www-form-urlencoded` body, whatever else is in it.
+    ///
+    /// # Errors
+    /// `invalid_request` for a malformed body, a repeated parameter and an assertion of another type or without one;
+    /// `invalid_client` for a malformed `client_id`.
+    pub fn parse(form: &[u8]) -> Result<Self, TokenError> {
+        Self::take(&mut Form::parse(form, "resource")?)
+    }
+
+    pub(crate) fn take(form: &mut Form) -> Result<Self, TokenError> {
+        let client_id = form.take("client_id").map(|text| text.parse()).transpose();
+        let client_assertion = form.take("client_assertion").map(SecretString::from);
+        let assertion_type = form.take("client_assertion_type");
+        if client_assertion.is_some() != assertion_type.is_some() {
+            return Err(invalid_request("client_assertion and client_assertion_type go together"));
+        }
+        if assertion_type.is_some_and(|kind| kind != ASSERTION_TYPE) {
+            return Err(invalid_request("client_assertion_type is none that this server has"));
+        }
+        Ok(Self {
+            client_id: client_id.map_err(|_| invalid_client("malformed client_id"))?,
+            client_secret: form.take("client_secret").map(SecretString::from),
+            client_assertion,
+        })
+    }
+}
+
+impl PresentedClient {
+    /// Finds the one way in which a request says who sends it: `authorization` are the values of all its Authorization
+    /// headers.
+    ///
+    /// # Errors
+    /// As for [`PresentedSecret::from_request`]; `invalid_request` for an assertion beside a secret or a header as well,
+    /// and `invalid_client` if not even an id is there.
+    pub fn from_request<'a>(
+        authorization: impl IntoIterator<Item = &'a [u8]>,
+        parameters: &ClientParameters,
+    ) -> Result<Self, TokenError> {
+        let mut headers = authorization.into_iter().peekable();
+        let has_secret = headers.peek().is_some() || parameters.client_secret.is_some();
+        match (&parameters.client_assertion, &parameters.client_id) {
+            (Some(_), _) if has_secret => {
+                Err(invalid_request("more than one method of client authentication"))
+            }
+            (Some(assertion), client_id) => {
+                Ok(Self::Assertion { client_id: client_id.clone(), assertion: assertion.clone() })
+            }
+            (None, Some(client_id)) if !has_secret => Ok(Self::Public { client_id: client_id.clone() }),
+            (None, _) => PresentedSecret::from_request(headers, parameters).map(Self::Secret),
+        }
+    }
+
+    /// How it presents itself, to compare with the registered way.
+    #[must_use]
+    pub fn method(&self) -> AuthenticationMethod {
+        match self {
+            Self::Secret(presented) => presented.method,
+            Self::Assertion { .. } => AuthenticationMethod::PrivateKeyJwt,
+            Self::Public { .. } => AuthenticationMethod::None,
+        }
+    }
+}
 
 impl PresentedSecret {
     /// Finds the one secret in a request: `authorization` are the values of all its Authorization
@@ -95,29 +206,30 @@ impl PresentedSecret {
     /// scheme and malformed credentials.
     pub fn from_request<'a>(
         authorization: impl IntoIterator<Item = &'a [u8]>,
-        request: &TokenRequest,
+        parameters: &ClientParameters,
     ) -> Result<Self, TokenError> {
         let mut headers = authorization.into_iter();
         let Some(header) = headers.next() else {
-            return Self::from_body(request);
+            return Self::from_body(parameters);
         };
         if headers.next().is_some() {
             return Err(invalid_request("more than one Authorization header"));
         }
         let presented = Self::from_header(header)?;
-        if request.client_secret.is_some() {
+        if parameters.client_secret.is_some() || parameters.client_assertion.is_some() {
             return Err(invalid_request("more than one method of client authentication"));
         }
-        if request.client_id.as_ref().is_some_and(|id| *id != presented.client_id) {
+        if parameters.client_id.as_ref().is_some_and(|id| *id != presented.client_id) {
             return Err(invalid_request("client_id is not that of the Authorization header"));
         }
         Ok(presented)
     }
 
-    fn from_body(request: &TokenRequest) -> Result<Self, TokenError> {
+    fn from_body(parameters: &ClientParameters) -> Result<Self, TokenError> {
         let secret =
-            request.client_secret.clone().ok_or_else(|| invalid_client("no client authentication"))?;
-        let client_id = request.client_id.clone().ok_or_else(|| invalid_request("client_id is missing"))?;
+            parameters.client_secret.clone().ok_or_else(|| invalid_client("no client authentication"))?;
+        let client_id =
+            parameters.client_id.clone().ok_or_else(|| invalid_request("client_id is missing"))?;
         if secret.expose_secret().len() > MAX_CREDENTIALS {
             return Err(invalid_request("client_secret is longer than 1 KiB"));
         }
@@ -166,16 +278,15 @@ fn invalid_client(reason: &'static str) -> TokenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use AuthenticationMethod::{ClientSecretBasic, ClientSecretPost};
+    use AuthenticationMethod::{ClientSecretBasic, ClientSecretPost, PrivateKeyJwt};
 
     fn basic(pair: &str) -> String {
         format!("Basic {}", base64_simd::STANDARD.encode_to_string(pair))
     }
 
     fn present(headers: &[&str], body: &str) -> Result<PresentedSecret, TokenError> {
-        let form = format!("grant_type=client_credentials{body}");
-        let request = TokenRequest::parse(form.as_bytes()).unwrap();
-        PresentedSecret::from_request(headers.iter().map(|header| header.as_bytes()), &request)
+        let parameters = ClientParameters::parse(body.as_bytes()).unwrap();
+        PresentedSecret::from_request(headers.iter().map(|header| header.as_bytes()), &parameters)
     }
 
     fn accepts(headers: &[&str], body: &str, id: &str, secret: &str, method: AuthenticationMethod) {
@@ -204,6 +315,43 @@ mod tests {
         refuses(&["Bearer abc"], nothing, "invalid_client");
         refuses(&["Bearer abc"], id, "invalid_client");
         refuses(&["Bearer abc"], both, "invalid_client");
+    }
+
+    const ASSERTION: &str = "&client_assertion=a.b.c\
+        &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+
+    fn method(headers: &[&str], body: &str) -> Result<AuthenticationMethod, &'static str> {
+        let parameters = ClientParameters::parse(body.as_bytes()).map_err(|error| error.code())?;
+        PresentedClient::from_request(headers.iter().map(|header| header.as_bytes()), &parameters)
+            .map(|presented| presented.method())
+            .map_err(|error| error.code())
+    }
+
+    // S-57
+    #[test]
+    fn whoever_sends_a_request_says_so_in_exactly_one_way() {
+        let header: &str = &basic("orders:s");
+        let with_id = |rest: &str| format!("&client_id=orders{rest}");
+        assert_eq!(method(&[header], ""), Ok(ClientSecretBasic));
+        assert_eq!(method(&[], &with_id("&client_secret=s")), Ok(ClientSecretPost));
+        assert_eq!(method(&[], ASSERTION), Ok(PrivateKeyJwt));
+        assert_eq!(method(&[], &with_id(ASSERTION)), Ok(PrivateKeyJwt));
+        assert_eq!(method(&[], &with_id("")), Ok(AuthenticationMethod::None));
+        assert_eq!(method(&[], ""), Err("invalid_client"));
+        assert_eq!(method(&[header], ASSERTION), Err("invalid_request"));
+        assert_eq!(method(&[header], &with_id("&client_secret=s")), Err("invalid_request"));
+        assert_eq!(method(&[], &with_id(&format!("&client_secret=s{ASSERTION}"))), Err("invalid_request"));
+        assert_eq!(method(&[], "&client_secret=s"), Err("invalid_request"));
+        assert_eq!(method(&["Bearer abc"], &with_id("")), Err("invalid_client"));
+    }
+
+    // S-57
+    #[test]
+    fn an_assertion_is_of_the_one_type() {
+        let (assertion, kind) = ASSERTION.trim_start_matches('&').split_once('&').unwrap();
+        for body in [assertion, kind, "client_assertion=a.b.c&client_assertion_type=saml2-bearer"] {
+            assert_eq!(method(&[], body), Err("invalid_request"), "{body}");
+        }
     }
 
     // S-57
@@ -288,7 +436,7 @@ mod tests {
             assert_eq!(serde_json::from_str::<AuthenticationMethod>(&json).unwrap(), method);
         }
         assert_eq!(ClientSecretPost.to_string(), "client_secret_post");
-        for name in ["none", "Client_Secret_Basic", "private_key_jwt", ""] {
+        for name in ["None", "Client_Secret_Basic", "client_secret_jwt", ""] {
             assert!(name.parse::<AuthenticationMethod>().is_err());
         }
     }

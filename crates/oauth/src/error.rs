@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A reason never contains a secret. Only a constant reason of
 /// [`InvalidRequest`](Self::InvalidRequest) reaches the client; why a client was not authenticated
-/// never does, or the answer would tell which names exist.
+/// never does, or the answer would tell which names exist, nor what is wrong with a grant.
 ///
 /// [RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +22,8 @@ pub enum TokenError {
     #[error("invalid_client: {0}")]
     InvalidClient(Cow<'static, str>),
     /// The grant presented is not valid, or not for this client.
-    #[error("invalid_grant")]
-    InvalidGrant,
+    #[error("invalid_grant: {0}")]
+    InvalidGrant(Cow<'static, str>),
     /// The client may not use this grant type.
     #[error("unauthorized_client")]
     UnauthorizedClient,
@@ -53,7 +53,7 @@ impl TokenError {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidClient(_) => "invalid_client",
-            Self::InvalidGrant => "invalid_grant",
+            Self::InvalidGrant(_) => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
@@ -88,7 +88,7 @@ impl TokenError {
             Self::InvalidRequest(Cow::Borrowed(reason)) if is_description(reason) => reason,
             Self::InvalidRequest(_) => "a parameter is missing, repeated or malformed",
             Self::InvalidClient(_) => "the client is not authenticated",
-            Self::InvalidGrant => "the grant is not valid or was issued to another client",
+            Self::InvalidGrant(_) => "the grant is not valid or was issued to another client",
             Self::UnauthorizedClient => "the client may not use this grant type",
             Self::UnsupportedGrantType => "grant_type is none that this server has",
             Self::InvalidScope => "scope is malformed, unknown or more than the client may have",
@@ -134,7 +134,7 @@ mod tests {
     fn every_refusal_has_its_code_and_status() {
         check(&TokenError::InvalidRequest("scope is missing".into()), "invalid_request", 400);
         check(&TokenError::InvalidClient("no such client".into()), "invalid_client", 401);
-        check(&TokenError::InvalidGrant, "invalid_grant", 400);
+        check(&TokenError::InvalidGrant("used".into()), "invalid_grant", 400);
         check(&TokenError::UnauthorizedClient, "unauthorized_client", 400);
         check(&TokenError::UnsupportedGrantType, "unsupported_grant_type", 400);
         check(&TokenError::InvalidScope, "invalid_scope", 400);
@@ -152,12 +152,14 @@ mod tests {
         assert_eq!(told(TokenError::InvalidRequest(String::from("composed").into())), constant);
         let refused = |reason: &'static str| told(TokenError::InvalidClient(reason.into()));
         assert_eq!(refused("no such client"), refused("another secret"));
+        let ungranted = |reason: &'static str| told(TokenError::InvalidGrant(reason.into()));
+        assert_eq!(ungranted("unknown"), ungranted("of another client"));
     }
 
     #[test]
     fn the_body_is_that_of_the_standard() {
         assert_eq!(
-            serde_json::to_string(&TokenError::InvalidGrant.body()).unwrap(),
+            serde_json::to_string(&TokenError::InvalidGrant("expired".into()).body()).unwrap(),
             r#"{"error":"invalid_grant","error_description":"the grant is not valid or was issued to another client"}"#
         );
         let terse: ErrorBody = serde_json::from_str(r#"{"error":"invalid_scope"}"#).unwrap();

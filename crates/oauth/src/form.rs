@@ -5,51 +5,132 @@
 //! and a proxy or a log in front of us could have seen another value than we act on. Here such a
 //! body is an error. What is accepted reads the same in both decoders.
 
-use crate::TokenError;
+use std::fmt;
+
+use crate::{AuthorizeError, TokenError};
 
 /// The longest name or value, in bytes as they were sent: checked before anything is decoded.
 const MAX_COMPONENT: usize = 8 * 1024;
 /// Enough for every grant there is; bounds the search for repeated names.
 const MAX_PARAMETERS: usize = 64;
 
-/// The parameters of one request.
-pub(crate) struct Form(Vec<(String, String)>);
+/// The parameters of one request, each taken out once. It does not print itself: there are secrets in it.
+///
+/// ```
+/// use claviger_oauth::Form;
+///
+/// let mut form = Form::parse(b"username=ann&password=", "")?;
+/// assert_eq!(form.take("username").as_deref(), Some("ann"));
+/// assert_eq!(form.take("password"), None);
+/// assert!(Form::parse(b"username=ann&username=bob", "").is_err());
+/// # Ok::<(), claviger_oauth::FormError>(())
+/// ```
+pub struct Form {
+    parameters: Vec<(String, String)>,
+    fault: Option<FormError>,
+}
+
+/// What is wrong with a form as a whole. A constant, so it may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FormError(pub(crate) &'static str);
+
+impl From<FormError> for TokenError {
+    fn from(FormError(reason): FormError) -> Self {
+        Self::InvalidRequest(reason.into())
+    }
+}
+
+impl From<FormError> for AuthorizeError {
+    fn from(FormError(reason): FormError) -> Self {
+        Self::InvalidRequest(reason)
+    }
+}
 
 impl Form {
     /// Decodes a body. A name may be given once, unless it is `repeatable`.
     ///
     /// A repeated name is an error even where one of the values is empty: whoever else reads the
     /// request may pick the other.
-    pub(crate) fn parse(body: &[u8], repeatable: &str) -> Result<Self, TokenError> {
-        let mut parameters: Vec<(String, String)> = Vec::new();
-        for pair in body.split(|&b| b == b'&').filter(|pair| !pair.is_empty()) {
-            let equals = pair.iter().position(|&b| b == b'=');
-            let (name, value) = match equals {
-                Some(at) => (&pair[..at], &pair[at + 1..]),
-                None => (pair, &[][..]),
-            };
-            let name = decode(name).map_err(invalid)?;
-            let value = decode(value).map_err(invalid)?;
-            if parameters.len() == MAX_PARAMETERS {
-                return Err(invalid("too many parameters"));
-            }
-            if name != repeatable && parameters.iter().any(|(held, _)| *held == name) {
-                return Err(invalid("a parameter is given more than once"));
-            }
-            parameters.push((name, value));
-        }
-        Ok(Self(parameters))
+    ///
+    /// # Errors
+    /// [`FormError`] for a repeated name, a broken percent escape, text that is not UTF-8 or has a control character, a
+    /// name or value of more than 8 KiB, and more than 64 parameters.
+    pub fn parse(body: &[u8], repeatable: &str) -> Result<Self, FormError> {
+        let form = Self::parse_faulty(body, repeatable);
+        form.fault.map_or(Ok(form), Err)
     }
 
-    /// Takes a parameter out. One without a value counts as left out (RFC 6749 section 3.2).
-    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.0.iter().position(|(held, value)| held == name && !value.is_empty())?;
-        Some(self.0.remove(at).1)
+    /// The same for a request whose faults are answered elsewhere: it holds the first of them, and what
+    /// could be read in spite of it.
+    pub(crate) fn parse_faulty(body: &[u8], repeatable: &str) -> Self {
+        let mut form = Self { parameters: Vec::new(), fault: None };
+        for pair in body.split(|&b| b == b'&').filter(|pair| !pair.is_empty()) {
+            if form.parameters.len() == MAX_PARAMETERS {
+                form.note(FormError("too many parameters"));
+                break;
+            }
+            match decode_pair(pair) {
+                Ok(parameter) => {
+                    if parameter.0 != repeatable && form.holds(&parameter.0) {
+                        form.note(FormError("a parameter is given more than once"));
+                    }
+                    form.parameters.push(parameter);
+                }
+                Err(reason) => form.note(FormError(reason)),
+            }
+        }
+        form
+    }
+
+    /// The first fault of the whole.
+    pub(crate) fn fault(&self) -> Option<FormError> {
+        self.fault
+    }
+
+    fn note(&mut self, fault: FormError) {
+        self.fault.get_or_insert(fault);
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.parameters.iter().any(|(held, _)| held == name)
+    }
+
+    /// Takes a parameter out. One without a value counts as left out
+    /// ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)).
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.parameters.iter().position(|(held, value)| held == name && !value.is_empty())?;
+        Some(self.parameters.remove(at).1)
+    }
+
+    /// A parameter as it stands, if it has a value.
+    pub(crate) fn peek(&self, name: &str) -> Option<&str> {
+        let mut held = self.parameters.iter().filter(|(held, value)| held == name && !value.is_empty());
+        held.next().map(|(_, value)| value.as_str())
+    }
+
+    /// Takes out a parameter of a request that may have faults: one that is given twice is nobody's.
+    pub(crate) fn take_only(&mut self, name: &str) -> Result<Option<String>, FormError> {
+        if self.parameters.iter().filter(|(held, _)| held == name).count() > 1 {
+            return Err(FormError("a parameter is given more than once"));
+        }
+        Ok(self.take(name))
     }
 }
 
-fn invalid(reason: &'static str) -> TokenError {
-    TokenError::InvalidRequest(reason.into())
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Form").field("fault", &self.fault).finish_non_exhaustive()
+    }
+}
+
+fn decode_pair(pair: &[u8]) -> Result<(String, String), &'static str> {
+    let equals = pair.iter().position(|&b| b == b'=');
+    let (name, value) = match equals {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, &[][..]),
+    };
+    Ok((decode(name)?, decode(value)?))
 }
 
 /// Decodes one name or value.

@@ -1,5 +1,6 @@
 //! Who and where: clients, teams, audiences, issuers, subjects.
 
+use claviger_jose::base64url;
 use url::{Host, Url};
 
 use crate::grammar::{GrammarError, text_newtype};
@@ -58,6 +59,22 @@ text_newtype!(
     check_subject
 );
 
+text_newtype!(
+    /// A person, by a name that means nothing and is never given to another: 1 to 64 of
+    /// `A-Z a-z 0-9 _ -`.
+    UserId,
+    check_opaque_id
+);
+
+text_newtype!(
+    /// A session of a person, as tokens and the revocation feed call it: 1 to 64 of
+    /// `A-Z a-z 0-9 _ -`. Not a secret: it opens nothing.
+    ///
+    /// [OpenID Connect Front-Channel Logout section 3](https://openid.net/specs/openid-connect-frontchannel-1_0.html)
+    Sid,
+    check_opaque_id
+);
+
 const CLIENT: &str = "client:";
 const USER: &str = "user:";
 const MAX_URI: usize = 256;
@@ -73,6 +90,22 @@ impl Issuer {
     #[must_use]
     pub fn join(&self, path: &str) -> String {
         format!("{}/{}", self.0, path.trim_start_matches('/'))
+    }
+}
+
+impl UserId {
+    /// The name that these random bits make.
+    #[must_use]
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        Self(base64url::encode(&bits).into())
+    }
+}
+
+impl Sid {
+    /// The name that these random bits make.
+    #[must_use]
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        Self(base64url::encode(&bits).into())
     }
 }
 
@@ -92,6 +125,18 @@ impl Subject {
             return Err(GrammarError("a user's subject needs an identifier"));
         }
         format!("{USER}{opaque}").parse()
+    }
+
+    /// The subject of a person who has an account here.
+    #[must_use]
+    pub fn of_user(id: &UserId) -> Self {
+        Self(format!("{USER}{id}").into())
+    }
+
+    /// Whose account this is, if it is one that could be of here.
+    #[must_use]
+    pub fn user_id(&self) -> Option<UserId> {
+        self.0.strip_prefix(USER)?.parse().ok()
     }
 
     /// Whether this is a service acting for itself.
@@ -124,6 +169,14 @@ fn check_team_name(text: &str) -> Result<(), GrammarError> {
     require(
         text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
         "a team name has only the characters a-z 0-9 -",
+    )
+}
+
+fn check_opaque_id(text: &str) -> Result<(), GrammarError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+    require(
+        (1..=64).contains(&text.len()) && text.bytes().all(plain),
+        "an identifier has 1 to 64 characters of A-Z a-z 0-9 _ -",
     )
 }
 
@@ -164,13 +217,13 @@ fn check_subject(text: &str) -> Result<(), GrammarError> {
     require(text.bytes().all(|b| (0x20..=0x7E).contains(&b)), "a subject has only printable ASCII characters")
 }
 
-fn require(holds: bool, rule: &'static str) -> Result<(), GrammarError> {
+pub(crate) fn require(holds: bool, rule: &'static str) -> Result<(), GrammarError> {
     if holds { Ok(()) } else { Err(GrammarError(rule)) }
 }
 
 /// The characters of RFC 3986, with whole percent escapes. Excludes what URL parsers drop or turn:
 /// tabs, line ends, `\`.
-fn is_uri_text(text: &str) -> bool {
+pub(crate) fn is_uri_text(text: &str) -> bool {
     let escapes_are_whole = text.split('%').skip(1).all(|rest| {
         let hex = rest.bytes().take(2).filter(u8::is_ascii_hexdigit);
         hex.count() == 2
@@ -179,7 +232,7 @@ fn is_uri_text(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b))
 }
 
-fn is_authority_ahead(after_scheme: &str) -> bool {
+pub(crate) fn is_authority_ahead(after_scheme: &str) -> bool {
     after_scheme.strip_prefix("://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
 }
 
@@ -349,6 +402,22 @@ mod tests {
         refuses::<Subject>("user:zoë", "printable");
         assert!(Subject::user("").is_err());
         assert!(Subject::user(&"u".repeat(251)).is_err());
+    }
+
+    #[test]
+    fn a_person_is_named_by_random_bits_and_found_again_by_the_subject() {
+        let id = UserId::from_random([0xA5; 16]);
+        let subject = Subject::of_user(&id);
+        assert_eq!(subject.as_str(), format!("user:{id}"));
+        assert!(subject.is_user() && id.as_str().len() == 22);
+        assert_eq!(subject.user_id(), Some(id));
+        let user_id = |subject: &str| subject.parse::<Subject>().unwrap().user_id();
+        assert_eq!(user_id("client:orders"), None);
+        assert_eq!(user_id("user:"), None);
+        assert_eq!(user_id("user:client:orders"), None);
+        assert_eq!(user_id("user:a b"), None);
+        refuses::<Sid>(&"s".repeat(65), "1 to 64");
+        refuses::<UserId>("user:alice", "1 to 64");
     }
 
     #[test]

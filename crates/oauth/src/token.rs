@@ -1,19 +1,20 @@
-//! The token endpoint's question and answer (RFC 6749 sections 4.4.2 and 5.1, RFC 8707 section 2).
+//! The token endpoint's question and answer (RFC 6749 sections 4.1.3, 4.4.2, 5.1 and 6, RFC 8707 section 2).
 
 use std::fmt;
 
-use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::form::Form;
-use crate::{Audience, ClientId, ScopeSet, TokenError};
+use crate::{
+    Audience, AuthorizationCode, ClientParameters, CodeVerifier, GrammarError, GrantType, RefreshToken,
+    ScopeSet, TokenError,
+};
 
 /// A well-formed token request; who sent it is not proven yet.
 ///
 /// [RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2),
 /// [RFC 8707 section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct TokenRequest {
     /// What the client trades for a token.
     pub grant: GrantRequest,
@@ -21,18 +22,69 @@ pub struct TokenRequest {
     pub scope: Option<ScopeSet>,
     /// The resource servers asked for, at most eight, without repetition.
     pub resource: Vec<Audience>,
-    /// The client id in the body.
-    pub client_id: Option<ClientId>,
-    /// The client secret in the body.
-    pub client_secret: Option<SecretString>,
+    /// What the body says about the client.
+    pub client: ClientParameters,
 }
 
 /// What a client trades for a token: one variant per grant type.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// [RFC 6749 section 1.3](https://www.rfc-editor.org/rfc/rfc6749#section-1.3)
+#[derive(Debug)]
 pub enum GrantRequest {
     /// The client acts for itself ([RFC 6749 section
     /// 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)).
     ClientCredentials,
+    /// The client acts for a person who has signed in
+    /// ([RFC 6749 section 4.1.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3)).
+    AuthorizationCode {
+        /// The code.
+        code: AuthorizationCode,
+        /// The redirect URI of the authorization request, repeated.
+        redirect_uri: Option<String>,
+        /// The proof that this client has asked for the code. There is no request without one.
+        code_verifier: CodeVerifier,
+    },
+    /// The client goes on acting for that person
+    /// ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).
+    RefreshToken {
+        /// The refresh token.
+        refresh_token: RefreshToken,
+    },
+}
+
+impl GrantRequest {
+    /// The type of the grant.
+    #[must_use]
+    pub fn grant_type(&self) -> GrantType {
+        match self {
+            Self::ClientCredentials => GrantType::ClientCredentials,
+            Self::AuthorizationCode { .. } => GrantType::AuthorizationCode,
+            Self::RefreshToken { .. } => GrantType::RefreshToken,
+        }
+    }
+
+    fn take(form: &mut Form) -> Result<Self, TokenError> {
+        let invalid = |reason: &'static str| TokenError::InvalidRequest(reason.into());
+        let name = form.take("grant_type").ok_or_else(|| invalid("grant_type is missing"))?;
+        match name.parse().map_err(|_| TokenError::UnsupportedGrantType)? {
+            GrantType::ClientCredentials => Ok(Self::ClientCredentials),
+            GrantType::AuthorizationCode => {
+                let code = form.take("code").ok_or_else(|| invalid("code is missing"))?;
+                let verifier =
+                    form.take("code_verifier").ok_or_else(|| invalid("code_verifier is missing"))?;
+                Ok(Self::AuthorizationCode {
+                    code: code.parse().map_err(|_| TokenError::InvalidGrant("not a code".into()))?,
+                    redirect_uri: form.take("redirect_uri"),
+                    code_verifier: verifier.parse().map_err(|GrammarError(rule)| invalid(rule))?,
+                })
+            }
+            GrantType::RefreshToken => {
+                let token = form.take("refresh_token").ok_or_else(|| invalid("refresh_token is missing"))?;
+                let token = token.parse().map_err(|_| TokenError::InvalidGrant("not a refresh token".into()));
+                Ok(Self::RefreshToken { refresh_token: token? })
+            }
+        }
+    }
 }
 
 const MAX_RESOURCES: usize = 8;
@@ -46,42 +98,41 @@ impl TokenRequest {
     ///
     /// # Errors
     /// `invalid_request` for a malformed body, a repeated parameter (except `resource`) and a
-    /// missing `grant_type`, then `unsupported_grant_type`, `invalid_scope`, `invalid_target` and
-    /// `invalid_client` for malformed values of theirs.
+    /// missing `grant_type` or part of the grant, then `unsupported_grant_type`, `invalid_grant`,
+    /// `invalid_scope`, `invalid_target` and `invalid_client` for malformed values of theirs.
     pub fn parse(form: &[u8]) -> Result<Self, TokenError> {
         let mut form = Form::parse(form, "resource")?;
-        let grant = match form.take("grant_type").as_deref() {
-            Some("client_credentials") => GrantRequest::ClientCredentials,
-            Some(_) => return Err(TokenError::UnsupportedGrantType),
-            None => return Err(TokenError::InvalidRequest("grant_type is missing".into())),
-        };
+        let grant = GrantRequest::take(&mut form)?;
         let scope = form.take("scope").map(|text| text.parse()).transpose();
-        let client_id = form.take("client_id").map(|text| text.parse()).transpose();
         Ok(Self {
             grant,
             scope: scope.map_err(|_| TokenError::InvalidScope)?,
-            resource: resources(&mut form)?,
-            client_id: client_id.map_err(|_| TokenError::InvalidClient("malformed client_id".into()))?,
-            client_secret: form.take("client_secret").map(SecretString::from),
+            resource: resources(&mut form).map_err(|MalformedResource| TokenError::InvalidTarget)?,
+            client: ClientParameters::take(&mut form)?,
         })
     }
 }
 
-fn resources(form: &mut Form) -> Result<Vec<Audience>, TokenError> {
+/// A `resource` that is no audience, or too many of them.
+pub(crate) struct MalformedResource;
+
+/// Takes all resources out of a form (RFC 8707 section 2).
+pub(crate) fn resources(form: &mut Form) -> Result<Vec<Audience>, MalformedResource> {
     let mut resources = Vec::new();
     while let Some(text) = form.take("resource") {
-        let resource = text.parse().map_err(|_| TokenError::InvalidTarget)?;
+        let resource = text.parse().map_err(|_| MalformedResource)?;
         if !resources.contains(&resource) {
             resources.push(resource);
         }
         if resources.len() > MAX_RESOURCES {
-            return Err(TokenError::InvalidTarget);
+            return Err(MalformedResource);
         }
     }
     Ok(resources)
 }
 
-/// The answer to a token request: the token and how long it lives.
+/// The answer to a token request: the token and how long it lives, and for a person who signs in the
+/// tokens beside it.
 ///
 /// [RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)
 #[derive(Clone, Serialize, Deserialize)]
@@ -95,6 +146,13 @@ pub struct TokenResponse {
     /// What the token allows; may be left out if it is what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeSet>,
+    /// The token to get the next one with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// Who has signed in
+    /// ([OpenID Connect Core section 3.1.3.3](https://openid.net/specs/openid-connect-core-1_0.html#TokenResponse)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
 }
 
 /// How a token is presented: as a bearer token, the only type there is here.
@@ -114,6 +172,8 @@ impl fmt::Debug for TokenResponse {
             .field("token_type", &self.token_type)
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope)
+            .field("refresh_token", &self.refresh_token.as_ref().map(|_| format_args!("[hidden]")))
+            .field("id_token", &self.id_token.as_ref().map(|_| format_args!("[hidden]")))
             .finish()
     }
 }
@@ -156,19 +216,19 @@ mod tests {
             "grant_type=client_credentials&scope=ledger%3Aread+ledger%3Apost&resource=https%3A%2F%2Fledger.fleet.test\
              &resource=urn:b&client_id=orders&client_secret=s%2Bcret",
         );
-        assert_eq!(request.grant, GrantRequest::ClientCredentials);
+        assert_eq!(request.grant.grant_type(), GrantType::ClientCredentials);
         assert_eq!(request.scope, Some("ledger:read ledger:post".parse().unwrap()));
         let resources: Vec<&str> = request.resource.iter().map(Audience::as_str).collect();
         assert_eq!(resources, ["https://ledger.fleet.test", "urn:b"]);
-        assert_eq!(request.client_id, Some("orders".parse().unwrap()));
-        assert_eq!(request.client_secret.unwrap().expose_secret(), "s+cret");
+        assert_eq!(request.client.client_id, Some("orders".parse().unwrap()));
+        assert_eq!(request.client.client_secret.unwrap().expose_secret(), "s+cret");
     }
 
     #[test]
     fn a_short_request_is_read() {
         let request = parse("grant_type=client_credentials");
         assert!(request.scope.is_none() && request.resource.is_empty());
-        assert!(request.client_id.is_none() && request.client_secret.is_none());
+        assert!(request.client.client_id.is_none() && request.client.client_secret.is_none());
     }
 
     #[test]
@@ -178,9 +238,64 @@ mod tests {
         refuses_form(b"grant_type=", "invalid_request");
         refuses_form(b"grant_type", "invalid_request");
         refuses_form(b"Grant_Type=client_credentials", "invalid_request");
-        for other in ["password", "implicit", "Client_Credentials", "client_credentials+", "refresh_token"] {
+        for other in ["password", "implicit", "Client_Credentials", "client_credentials+", "refresh"] {
             refuses_form(format!("grant_type={other}").as_bytes(), "unsupported_grant_type");
         }
+    }
+
+    const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    fn code_form(code: &str, rest: &str) -> String {
+        format!("grant_type=authorization_code&code={code}{rest}")
+    }
+
+    #[test]
+    fn a_code_is_redeemed_with_its_verifier() {
+        let code = AuthorizationCode::from_random([1; 32]);
+        let rest = format!("&code_verifier={VERIFIER}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb");
+        let request = parse(&code_form(code.expose(), &rest));
+        let GrantRequest::AuthorizationCode { code: read, redirect_uri, code_verifier } = request.grant
+        else {
+            panic!("another grant");
+        };
+        assert_eq!(read.hash(), code.hash());
+        assert_eq!(redirect_uri.as_deref(), Some("https://app.example/cb"));
+        assert_eq!(code_verifier.expose(), VERIFIER);
+    }
+
+    // S-62
+    #[test]
+    fn no_code_is_redeemed_without_a_verifier() {
+        let code = AuthorizationCode::from_random([1; 32]);
+        let refuses = |rest: &str| refuses_form(code_form(code.expose(), rest).as_bytes(), "invalid_request");
+        refuses("");
+        refuses("&code_verifier=");
+        refuses("&code_verifier=a");
+        refuses(&format!("&code_verifier={}", &VERIFIER[1..]));
+        refuses(&format!("&code_verifier={}", "a".repeat(129)));
+        refuses(&format!("&code_verifier={VERIFIER}%2B"));
+        refuses(&format!("&code_verifier={VERIFIER}&code_verifier={VERIFIER}"));
+        refuses_form(
+            format!("grant_type=authorization_code&code_verifier={VERIFIER}").as_bytes(),
+            "invalid_request",
+        );
+    }
+
+    // S-71
+    #[test]
+    fn a_token_of_another_kind_is_no_grant() {
+        let encoded = &RefreshToken::from_random([1; 32]).expose()[3..].to_owned();
+        let verifier = format!("&code_verifier={VERIFIER}");
+        parse(&format!("grant_type=refresh_token&refresh_token=rt_{encoded}"));
+        let jwt = "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2lnbmF0dXJl";
+        for token in [format!("ac_{encoded}"), encoded.clone(), format!("ss_{encoded}"), jwt.to_owned()] {
+            let form = format!("grant_type=refresh_token&refresh_token={token}");
+            refuses_form(form.as_bytes(), "invalid_grant");
+        }
+        for code in [format!("rt_{encoded}"), encoded.clone(), jwt.to_owned()] {
+            refuses_form(code_form(&code, &verifier).as_bytes(), "invalid_grant");
+        }
+        refuses_form(b"grant_type=refresh_token", "invalid_request");
     }
 
     // S-68
@@ -234,7 +349,7 @@ mod tests {
         ] {
             let request = parse(form);
             assert!(request.scope.is_none() && request.resource.is_empty());
-            assert!(request.client_id.is_none() && request.client_secret.is_none());
+            assert!(request.client.client_id.is_none() && request.client.client_secret.is_none());
         }
         assert_eq!(parse("grant_type=client_credentials&resource=&resource=urn:a").resource.len(), 1);
     }
@@ -268,11 +383,17 @@ mod tests {
     fn neither_request_nor_response_shows_a_secret() {
         let request = parse("grant_type=client_credentials&client_id=orders&client_secret=canary");
         assert!(!format!("{request:?}").contains("canary"));
+        let code = AuthorizationCode::from_random([1; 32]);
+        let request =
+            format!("{:?}", parse(&code_form(code.expose(), &format!("&code_verifier={VERIFIER}"))));
+        assert!(!request.contains(code.expose()) && !request.contains(VERIFIER));
         let response = TokenResponse {
             access_token: "canary".into(),
             token_type: TokenType::Bearer,
             expires_in: 300,
             scope: None,
+            refresh_token: Some("canary".into()),
+            id_token: Some("canary".into()),
         };
         assert!(!format!("{response:?}").contains("canary"));
     }
@@ -284,12 +405,20 @@ mod tests {
             token_type: TokenType::Bearer,
             expires_in: 300,
             scope: Some("a b".parse().unwrap()),
+            refresh_token: None,
+            id_token: None,
         };
         let json = serde_json::to_string(&response).unwrap();
         assert_eq!(json, r#"{"access_token":"t","token_type":"Bearer","expires_in":300,"scope":"a b"}"#);
         response.scope = None;
         let json = serde_json::to_string(&response).unwrap();
         assert_eq!(json, r#"{"access_token":"t","token_type":"Bearer","expires_in":300}"#);
+        (response.refresh_token, response.id_token) = (Some("r".into()), Some("i".into()));
+        let json = serde_json::to_string(&response).unwrap();
+        assert_eq!(
+            json,
+            r#"{"access_token":"t","token_type":"Bearer","expires_in":300,"refresh_token":"r","id_token":"i"}"#
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@ use std::{error::Error, io, path::PathBuf};
 
 use claviger_jose::Kid;
 
+use crate::Username;
+
 /// Why the store did not do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,6 +28,9 @@ pub enum StoreError {
     /// A key is not in the state from which it was to go on. Nothing was changed.
     #[error("the key {0} is not in the state from which it was to go on")]
     NotInState(Kid),
+    /// The name is somebody's already. Nothing was changed.
+    #[error("there is somebody of the name {0} already")]
+    UserExists(Username),
     /// The revocation feed holds as much as verifiers read.
     #[error("the revocation feed is full: revoke a subject, a client or everything instead of single tokens")]
     FeedFull,

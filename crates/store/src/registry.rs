@@ -1,9 +1,12 @@
 use std::time::Duration;
 
 use claviger_jose::{Algorithm, NumericDate};
-use claviger_oauth::{Audience, AuthenticationMethod, ClientId, ScopeSet, TeamName};
+use claviger_oauth::{
+    Application, Audience, AuthenticationMethod, ClaimRule, ClientId, ClientKeys, GrantType, ScopeSet,
+    TeamName,
+};
 
-use crate::{SecretHash, StoredSecret};
+use crate::{SecretHash, StoredSecret, UnreadableMember};
 
 /// The fleet: who may get tokens, for whom. A value: it is read, changed as a whole and written back as a whole
 /// ([`Store::replace_registry`](crate::Store::replace_registry)).
@@ -15,6 +18,9 @@ pub struct Registry {
     pub resource_servers: Vec<ResourceServer>,
     /// The clients, by id.
     pub clients: Vec<Client>,
+    /// Members whose rows are damaged or of a newer program. They are in none of the lists above, so nobody gets tokens
+    /// through them, and the others are as good as ever.
+    pub unreadable: Vec<UnreadableMember>,
 }
 
 /// The registry at one moment.
@@ -34,7 +40,7 @@ pub struct Team {
 }
 
 /// A service that tokens are for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResourceServer {
     /// Its identifier, the `aud` of its tokens.
     pub audience: Audience,
@@ -46,9 +52,11 @@ pub struct ResourceServer {
     pub token_lifetime: Duration,
     /// The scopes that there are.
     pub scopes: ScopeSet,
+    /// What its access tokens say besides, of the user and the client.
+    pub claims: Vec<ClaimRule>,
 }
 
-/// A service that asks for tokens.
+/// Who asks for tokens: a service for itself, an application for people.
 #[derive(Debug, Clone)]
 pub struct Client {
     /// Its name.
@@ -59,6 +67,12 @@ pub struct Client {
     pub method: AuthenticationMethod,
     /// Whether it gets no tokens for now.
     pub disabled: bool,
+    /// For what it may ask for tokens.
+    pub grant_types: Vec<GrantType>,
+    /// Its public keys, if it authenticates with those.
+    pub keys: ClientKeys,
+    /// What it is to people, if it signs them in.
+    pub application: Option<Application>,
     /// What it may have, at most one entry per audience.
     pub grants: Vec<ClientGrant>,
     /// Its secrets, oldest first; two may live at once, for a change-over.
@@ -100,6 +114,9 @@ mod tests {
             team: "shop".parse().expect("a team name"),
             method: AuthenticationMethod::ClientSecretBasic,
             disabled: false,
+            grant_types: vec![GrantType::ClientCredentials],
+            keys: ClientKeys::None,
+            application: None,
             grants: Vec::new(),
             secrets: Vec::new(),
         }

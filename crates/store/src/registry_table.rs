@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveModelTrait, EntityTrait, QueryOrder};
 
 use crate::{
-    Act, Client, Outcome, Registry, RegistrySnapshot, Store, StoreError, audit_log,
+    Act, Outcome, Registry, RegistrySnapshot, Store, StoreError, UnreadableMember, audit_log,
     entity::{client, client_grant, client_secret, resource_server, revision, team},
     registry_row as row,
     store::{advance, read_revisions},
@@ -19,8 +19,11 @@ const CHUNK: usize = 1000;
 impl Store {
     /// The registry and the number of its last change, as of one moment.
     ///
+    /// A resource server or a client that is not what [`replace_registry`](Self::replace_registry) wrote is
+    /// [unreadable](Registry::unreadable), and no error.
+    ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if a row is not what [`replace_registry`](Self::replace_registry) wrote.
+    /// [`StoreError::Corrupt`] if a team is not.
     pub async fn load_registry(&self) -> Result<RegistrySnapshot, StoreError> {
         let transaction = self.begin_read().await?;
         let revision = read_revisions(&transaction).await?.registry;
@@ -33,11 +36,27 @@ impl Store {
         let secrets = client_secret::Entity::find().order_by_asc(client_secret::Column::CreatedAt);
         let secrets = secrets.all(&transaction).await?;
         transaction.commit().await?;
-        let registry = Registry {
-            teams: teams.iter().map(row::team).collect::<Result<_, _>>()?,
-            resource_servers: servers.iter().map(row::resource_server).collect::<Result<_, _>>()?,
-            clients: assemble(&clients, &grants, &secrets)?,
-        };
+        let mut registry =
+            Registry { teams: teams.iter().map(row::team).collect::<Result<_, _>>()?, ..Registry::default() };
+        for server in servers {
+            match row::resource_server(&server) {
+                Ok(server) => registry.resource_servers.push(server),
+                Err(error) => registry.unreadable.push(UnreadableMember::resource_server(server, &error)),
+            }
+        }
+        let (mut grants, mut secrets) =
+            (by_client(&grants, |row| &row.client_id), by_client(&secrets, |row| &row.client_id));
+        for client in clients {
+            let grants = grants.remove(client.client_id.as_str()).unwrap_or_default();
+            let secrets = secrets.remove(client.client_id.as_str()).unwrap_or_default();
+            match row::client(&client, &grants, &secrets) {
+                Ok(client) => registry.clients.push(client),
+                Err(error) => {
+                    let member = UnreadableMember::client(client, &grants, &secrets, &error);
+                    registry.unreadable.push(member);
+                }
+            }
+        }
         Ok(RegistrySnapshot { revision, registry })
     }
 
@@ -63,21 +82,20 @@ impl Store {
         client::Entity::delete_many().exec(&transaction).await?;
         resource_server::Entity::delete_many().exec(&transaction).await?;
         team::Entity::delete_many().exec(&transaction).await?;
-        let Registry { teams, resource_servers, clients } = registry;
-        insert::<team::Entity, _>(&transaction, teams.iter().map(row::of_team)).await?;
-        insert::<resource_server::Entity, _>(
-            &transaction,
-            resource_servers.iter().map(row::of_resource_server),
-        )
-        .await?;
-        insert::<client::Entity, _>(&transaction, clients.iter().map(row::of_client)).await?;
-        let grants =
-            clients.iter().flat_map(|client| client.grants.iter().map(|grant| row::of_grant(client, grant)));
-        insert::<client_grant::Entity, _>(&transaction, grants).await?;
-        let secrets = clients
-            .iter()
-            .flat_map(|client| client.secrets.iter().map(|secret| row::of_secret(client, secret)));
-        insert::<client_secret::Entity, _>(&transaction, secrets).await?;
+        let Registry { teams, resource_servers, clients, unreadable } = registry;
+        let mut rows = Rows::default();
+        rows.teams.extend(teams.iter().map(row::of_team));
+        rows.servers.extend(resource_servers.iter().map(row::of_resource_server));
+        for client in clients {
+            rows.clients.push(row::of_client(client));
+            rows.grants.extend(client.grants.iter().map(|grant| row::of_grant(client, grant)));
+            rows.secrets.extend(client.secrets.iter().map(|secret| row::of_secret(client, secret)));
+        }
+        // As they were: a change elsewhere in the fleet does not destroy what a newer program can read.
+        for member in unreadable.iter().filter(|member| !member.is_declared_in(registry)) {
+            member.write_back(&mut rows);
+        }
+        rows.insert(&transaction).await?;
         audit_log::append(&transaction, acts).await?;
         announce(&transaction).await?;
         transaction.commit().await?;
@@ -85,35 +103,37 @@ impl Store {
     }
 }
 
-async fn insert<E, A>(transaction: &Transaction, rows: impl Iterator<Item = A>) -> Result<(), StoreError>
-where
-    E: EntityTrait,
-    A: ActiveModelTrait<Entity = E>,
-{
-    let rows: Vec<A> = rows.collect();
+/// All rows of a registry, in the order in which they refer to each other.
+#[derive(Default)]
+pub(crate) struct Rows {
+    teams: Vec<team::ActiveModel>,
+    pub(crate) servers: Vec<resource_server::ActiveModel>,
+    pub(crate) clients: Vec<client::ActiveModel>,
+    pub(crate) grants: Vec<client_grant::ActiveModel>,
+    pub(crate) secrets: Vec<client_secret::ActiveModel>,
+}
+
+impl Rows {
+    async fn insert(self, transaction: &Transaction) -> Result<(), StoreError> {
+        insert(transaction, self.teams).await?;
+        insert(transaction, self.servers).await?;
+        insert(transaction, self.clients).await?;
+        insert(transaction, self.grants).await?;
+        insert(transaction, self.secrets).await
+    }
+}
+
+async fn insert<A: ActiveModelTrait>(transaction: &Transaction, rows: Vec<A>) -> Result<(), StoreError> {
     for chunk in rows.chunks(CHUNK) {
-        E::insert_many(chunk.iter().cloned()).exec_without_returning(transaction).await?;
+        A::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(transaction).await?;
     }
     Ok(())
 }
 
-fn assemble(
-    clients: &[client::Model],
-    grants: &[client_grant::Model],
-    secrets: &[client_secret::Model],
-) -> Result<Vec<Client>, StoreError> {
-    let mut members = clients.iter().map(row::client).collect::<Result<Vec<Client>, _>>()?;
-    let position: HashMap<&str, usize> =
-        clients.iter().enumerate().map(|(position, client)| (client.client_id.as_str(), position)).collect();
-    for grant in grants {
-        if let Some(&position) = position.get(grant.client_id.as_str()) {
-            members[position].grants.push(row::grant(grant)?);
-        }
+fn by_client<T>(rows: &[T], client: impl Fn(&T) -> &String) -> HashMap<&str, Vec<&T>> {
+    let mut members: HashMap<&str, Vec<&T>> = HashMap::new();
+    for row in rows {
+        members.entry(client(row)).or_default().push(row);
     }
-    for secret in secrets {
-        if let Some(&position) = position.get(secret.client_id.as_str()) {
-            members[position].secrets.push(row::secret(secret)?);
-        }
-    }
-    Ok(members)
+    members
 }

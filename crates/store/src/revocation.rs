@@ -1,6 +1,7 @@
 //! What is revoked besides keys.
 
-use claviger_jose::{Kid, Mark, NumericDate};
+use claviger_jose::{Kid, Mark, Marked, NumericDate};
+use claviger_oauth::Sid;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::Expr,
@@ -11,6 +12,7 @@ use crate::{
     entity::{revocation, signing_key},
     failpoint, revocation_row, revocation_table,
     store::{advance_revocations, clock, read_clock, read_revisions, secs},
+    timed::Transaction,
     waiting::announce,
 };
 
@@ -64,6 +66,49 @@ pub const MAX_REVOCATIONS: u64 = 80_000;
 /// Rows per statement when all are read.
 const PAGE: u64 = 10_000;
 
+/// Whether the feed had no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    No,
+    Yes,
+}
+
+/// What ends with a session, as the feed says it: its tokens issued until now.
+pub(crate) fn of_session(sid: &Sid) -> Revoked {
+    Revoked::Session(Mark::of(Marked::Sid, sid.as_str()))
+}
+
+/// Puts on the feed what a transaction ends. Where there is no room the feed is as it was: what is ended stays ended, and
+/// access tokens live on for their minutes.
+pub(crate) async fn put(
+    transaction: &Transaction,
+    revoked: &[Revoked],
+    until: i64,
+) -> Result<Full, StoreError> {
+    transaction.execute_unprepared("SAVEPOINT feed").await?;
+    let (_, full) = put_within(transaction, MAX_REVOCATIONS, revoked, until).await?;
+    if full == Full::Yes {
+        transaction.execute_unprepared("ROLLBACK TO SAVEPOINT feed").await?;
+    }
+    transaction.execute_unprepared("RELEASE SAVEPOINT feed").await?;
+    Ok(full)
+}
+
+async fn put_within(
+    transaction: &Transaction,
+    bound: u64,
+    revoked: &[Revoked],
+    until: i64,
+) -> Result<(u64, Full), StoreError> {
+    // First of all, and so one after the other.
+    let sequence = advance_revocations(transaction).await?;
+    let now = read_clock(transaction).await?;
+    revocation_table::insert(transaction, revoked, now, until).await?;
+    let full = if revocation_table::fit(transaction, bound, now).await? { Full::No } else { Full::Yes };
+    announce(transaction).await?;
+    Ok((sequence, full))
+}
+
 impl Store {
     /// Revokes, and answers the number of the feed from which on it is told. `until` is the expiry of the last token that it
     /// can concern, the verifiers' leeway included. What is revoked already is revoked from now; nothing is lifted, and the later `until` holds.
@@ -92,16 +137,12 @@ impl Store {
         acts: &[Act],
     ) -> Result<u64, StoreError> {
         let transaction = self.begin_write().await?;
-        // First of all, and so one after the other.
-        let sequence = advance_revocations(&transaction).await?;
-        let now = read_clock(&transaction).await?;
-        revocation_table::insert(&transaction, revoked, now, secs(until)).await?;
-        if !revocation_table::fit(&transaction, bound, now).await? {
+        let (sequence, full) = put_within(&transaction, bound, revoked, secs(until)).await?;
+        if full == Full::Yes {
             transaction.rollback().await?;
             return Err(StoreError::FeedFull);
         }
         audit_log::append(&transaction, acts).await?;
-        announce(&transaction).await?;
         failpoint("revoke.before_commit");
         transaction.commit().await?;
         failpoint("revoke.after_commit");

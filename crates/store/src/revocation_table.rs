@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
-    QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, PaginatorTrait,
+    QueryFilter, QuerySelect, Statement,
 };
 
 use crate::{
     Revoked, StoreError,
     entity::revocation::{Column, Entity, Model},
     revocation_row::{self, ALL, SUBJECT, TOKEN},
+    sign_out::AHEAD,
     timed::Transaction,
 };
 
@@ -77,7 +78,7 @@ pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Resu
         return Ok(true);
     }
     Entity::delete_many().filter(Column::Until.lt(now)).exec(transaction).await?;
-    give_way_to_all(transaction).await?;
+    give_way_to_all(transaction, now).await?;
     let rows = Entity::find().count(transaction).await?;
     if rows <= bound {
         return Ok(true);
@@ -108,12 +109,15 @@ pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Resu
 }
 
 /// Removes what the revocation of everything means too, if there is one: who fills the table must not be able to prevent it.
-/// It is remembered for as long as the last of them would have been.
-async fn give_way_to_all(transaction: &Transaction) -> Result<(), StoreError> {
+/// It is remembered for as long as the last of them would have been. A session that has ended is named some time ahead; at
+/// the moment of the revocation of everything it is meant too.
+async fn give_way_to_all(transaction: &Transaction, now: i64) -> Result<(), StoreError> {
     let Some(all) = Entity::find().filter(Column::Kind.eq(ALL)).one(transaction).await? else {
         return Ok(());
     };
-    let meant = Column::NotBefore.lte(all.not_before);
+    let ahead = if all.not_before > now { AHEAD } else { 0 };
+    let session = Column::Kind.eq("sid").and(Column::NotBefore.lte(all.not_before + ahead));
+    let meant = Column::NotBefore.lte(all.not_before).or(session);
     let until = Entity::find().select_only().column_as(Column::Until.max(), "until").filter(meant.clone());
     let until: Option<Option<i64>> = until.into_tuple().one(transaction).await?;
     Entity::delete_many().filter(meant).exec(transaction).await?;

@@ -12,6 +12,7 @@ use crate::{
     StoreError,
     connect::{IfMissing, open},
     entity::{issuer, revision},
+    refresh_group::RefreshGroup,
     timed::{Timed, Transaction},
     waiting::Announcements,
 };
@@ -21,6 +22,8 @@ use crate::{
 pub struct Store {
     pub(crate) db: Timed<DatabaseConnection>,
     pub(crate) announcements: Option<Arc<Announcements>>,
+    /// The one writer of refreshes, where a database has only one.
+    pub(crate) refreshes: Option<Arc<RefreshGroup>>,
     file: Option<Arc<Path>>,
 }
 
@@ -64,8 +67,10 @@ impl Store {
 
     async fn open_as<M: MigratorTrait>(url: &str, if_missing: IfMissing) -> Result<Self, StoreError> {
         let opened = open::<M>(url, if_missing).await?;
+        let db = Timed(opened.db);
         Ok(Self {
-            db: Timed(opened.db),
+            refreshes: opened.file.as_ref().map(|_| Arc::new(RefreshGroup::new(db.clone()))),
+            db,
             announcements: opened.server.map(|server| Arc::new(Announcements::of(server))),
             file: opened.file.map(Into::into),
         })
@@ -137,16 +142,20 @@ impl Store {
     /// fails for good when another has written in between, however long it would wait. On PostgreSQL each statement sees
     /// what was committed before it: who waited for the row of `revision` then reads what the other has written.
     pub(crate) async fn begin_write(&self) -> Result<Transaction, StoreError> {
-        let options = TransactionOptions {
-            isolation_level: match self.db.get_database_backend() {
-                DbBackend::Postgres => Some(IsolationLevel::ReadCommitted),
-                _ => None,
-            },
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(self.db.begin(options).await?)
+        begin_write(&self.db).await
     }
+}
+
+pub(crate) async fn begin_write(db: &Timed<DatabaseConnection>) -> Result<Transaction, StoreError> {
+    let options = TransactionOptions {
+        isolation_level: match db.get_database_backend() {
+            DbBackend::Postgres => Some(IsolationLevel::ReadCommitted),
+            _ => None,
+        },
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    Ok(db.begin(options).await?)
 }
 
 pub(crate) async fn read_revisions(db: &impl ConnectionTrait) -> Result<Revisions, StoreError> {

@@ -2,8 +2,7 @@ use std::fmt;
 
 use aws_lc_rs::constant_time;
 use claviger_oauth::{
-    Audience, AuthenticationMethod, ClientId, GrantRequest, PresentedSecret, ScopeSet, TokenError,
-    TokenRequest,
+    Audience, AuthenticationMethod, ClientId, GrantType, PresentedSecret, ScopeSet, TokenError, TokenRequest,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -113,7 +112,9 @@ impl RegisteredClient {
     /// The audience and the scopes of the token that was asked for, by the rules of the real issuer: a client
     /// with access to several audiences names one (RFC 8707 section 2).
     pub(crate) fn grant(&self, request: &TokenRequest) -> Result<(Audience, ScopeSet), TokenError> {
-        let GrantRequest::ClientCredentials = request.grant;
+        if request.grant.grant_type() != GrantType::ClientCredentials {
+            return Err(TokenError::UnsupportedGrantType);
+        }
         let access = match (&request.resource[..], &self.access[..]) {
             ([audience], access) => access.iter().find(|(allowed, _)| allowed == audience),
             ([], [only]) => Some(only),

@@ -39,7 +39,7 @@ fn grant(shared: &Arc<Shared>, headers: &HeaderMap, form: &Bytes) -> Result<Toke
     }
     let request = TokenRequest::parse(form)?;
     let authorization = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    let presented = PresentedSecret::from_request(authorization, &request)?;
+    let presented = PresentedSecret::from_request(authorization, &request.client)?;
     let (audience, scope) = shared.state().authenticate(&presented)?.grant(&request)?;
     let token = TestToken::new(Arc::clone(shared), audience.as_str())
         .client_id(presented.client_id.as_str())
@@ -50,6 +50,8 @@ fn grant(shared: &Arc<Shared>, headers: &HeaderMap, form: &Bytes) -> Result<Toke
         token_type: TokenType::Bearer,
         expires_in: LIFETIME,
         scope: Some(scope),
+        refresh_token: None,
+        id_token: None,
     })
 }
 

@@ -36,6 +36,9 @@ pub enum BuildError {
     /// The client secret is empty.
     #[error("the client secret is empty")]
     NoSecret,
+    /// The method of authentication is none with a secret.
+    #[error("a token source authenticates with client_secret_basic or client_secret_post")]
+    Method,
     /// No HTTP client can be made, for instance because this system has no certificate authorities.
     #[error("no HTTP client can be made")]
     HttpClient(#[source] reqwest::Error),

@@ -95,15 +95,12 @@ impl TokenEndpoint {
     fn authenticated<'f>(&'f self, url: Url, mut form: Vec<(&'f str, &'f str)>) -> RequestBuilder {
         let request = self.http.post(url).header(header::ACCEPT, "application/json");
         let (id, secret) = (self.client_id.as_str(), self.secret.expose_secret());
-        match self.method {
-            AuthenticationMethod::ClientSecretBasic => {
-                let secret = Zeroizing::new(form_encoded(secret));
-                request.basic_auth(form_encoded(id), Some(secret.as_str())).form(&form)
-            }
-            AuthenticationMethod::ClientSecretPost => {
-                form.extend([("client_id", id), ("client_secret", secret)]);
-                request.form(&form)
-            }
+        if self.method == AuthenticationMethod::ClientSecretBasic {
+            let secret = Zeroizing::new(form_encoded(secret));
+            request.basic_auth(form_encoded(id), Some(secret.as_str())).form(&form)
+        } else {
+            form.extend([("client_id", id), ("client_secret", secret)]);
+            request.form(&form)
         }
     }
 

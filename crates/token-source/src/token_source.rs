@@ -97,12 +97,15 @@ impl TokenSourceBuilder {
     /// Makes the source. Nothing is sent before the first token is asked for.
     ///
     /// # Errors
-    /// [`BuildError`] for names that cannot be right and for an empty secret.
+    /// [`BuildError`] for names that cannot be right, for an empty secret and for a method without one.
     pub fn build(self) -> Result<TokenSource, BuildError> {
         let issuer = self.issuer.parse().map_err(BuildError::Issuer)?;
         let client_id = self.client_id.parse().map_err(BuildError::ClientId)?;
         if self.secret.expose_secret().is_empty() {
             return Err(BuildError::NoSecret);
+        }
+        if !self.method.has_secret() {
+            return Err(BuildError::Method);
         }
         let endpoint = TokenEndpoint::new(issuer, client_id, self.secret, self.method)?;
         let entries = Cache::builder().max_capacity(MAX_ENTRIES).time_to_idle(FORGOTTEN_AFTER).build();

@@ -56,7 +56,8 @@ fn pushed_request() -> TableCreateStatement {
         .take()
 }
 
-/// All refresh tokens that follow from one authorization.
+/// All refresh tokens that follow from one authorization. `auth_time` and `jkt` are said in the authorization too: here
+/// one statement can compare them.
 fn refresh_family() -> TableCreateStatement {
     Table::create()
         .table("refresh_family")
@@ -65,6 +66,8 @@ fn refresh_family() -> TableCreateStatement {
         .col(string_len("account", 64))
         .col(string_len("sid", 64))
         .col(text("authorization"))
+        .col(big_integer("auth_time"))
+        .col(string_len_null("jkt", 64))
         .col(big_integer("created_at"))
         .col(big_integer("expires_at"))
         .col(big_integer_null("ended_at"))

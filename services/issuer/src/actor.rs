@@ -1,5 +1,8 @@
 //! Who does something, for the audit log.
 
+use std::net::IpAddr;
+
+use claviger_oauth::UserId;
 use claviger_store::Act;
 use serde_json::Value;
 
@@ -38,6 +41,12 @@ impl Actor {
             origin: format!("admin {address}"),
             request_id: Some(request_id),
         }
+    }
+
+    /// Somebody who signs in.
+    #[must_use]
+    pub fn person(id: &UserId, address: IpAddr) -> Self {
+        Self { who: format!("user:{id}"), origin: format!("sign-in {address}"), request_id: None }
     }
 
     /// Something that this actor does to something.

@@ -1,5 +1,8 @@
 //! The settings of an issuer, checked as a whole before anything is opened.
 
+mod brand;
+mod sign_in;
+
 use std::{
     fmt::Display,
     net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr},
@@ -17,7 +20,10 @@ use crate::{
     declared::{Document, Mistakes, Table},
     http::ConnectionLimits,
     keys::KeySettings,
+    pages::Brand,
 };
+
+pub use sign_in::SignInSettings;
 
 /// The name of the configuration file in the data directory.
 pub const CONFIG_FILE: &str = "claviger.toml";
@@ -50,6 +56,10 @@ pub struct Config {
     pub limits: ConnectionLimits,
     /// Where the operators' listener is, if there is one.
     pub admin: Option<SocketAddr>,
+    /// For how long people stay signed in, and what may be asked of their passwords.
+    pub sign_in: SignInSettings,
+    /// Whose pages they see.
+    pub brand: Brand,
 }
 
 impl Config {
@@ -126,6 +136,8 @@ impl Reader<'_, '_> {
         verifiers.finish();
         let limits = self.limits(root);
         let admin = self.admin(root);
+        let sign_in = self.sign_in(root);
+        let brand = self.brand(root, data_dir);
         Some(Config {
             issuer: issuer?,
             listen: listen?,
@@ -136,6 +148,8 @@ impl Reader<'_, '_> {
             poll,
             limits,
             admin,
+            sign_in,
+            brand,
         })
     }
 

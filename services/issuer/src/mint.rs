@@ -78,6 +78,8 @@ impl Mint {
             token_type: TokenType::Bearer,
             expires_in: grant.lifetime.as_secs(),
             scope: Some(grant.scope),
+            refresh_token: None,
+            id_token: None,
         })
     }
 
@@ -140,6 +142,7 @@ fn sign(issuer: &Issuer, key: &SigningKey, grant: &Grant, now: NumericDate) -> R
             jti,
             client_id: grant.client_id.as_str(),
             scope: Some(&grant.scope).filter(|scope| !scope.is_empty()),
+            person: None,
         },
     )
 }

@@ -1,20 +1,30 @@
 //! The fleet in memory.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use claviger_jose::NumericDate;
-use claviger_oauth::{Audience, ClientId, Issuer, PresentedSecret, ScopeSet, TokenError};
+use claviger_oauth::{Audience, ClientId, ClientKeys, Issuer, PresentedSecret, ScopeSet, TokenError};
 use claviger_store::{Client, RegistrySnapshot, ResourceServer};
-use secrecy::ExposeSecret;
 
-use crate::admin;
+use crate::{
+    admin,
+    client_auth::{KeySet, prove_by_secret},
+};
 
 /// The fleet as the request path sees it: in memory, looked up by name, swapped as a whole.
 #[derive(Debug, Default)]
 pub struct RegistryView {
     /// The registry revision that this is a view of.
     pub revision: u64,
-    clients: HashMap<ClientId, Client>,
+    clients: HashMap<ClientId, Arc<Client>>,
+    /// The keys that clients have registered, prepared once.
+    keys: HashMap<ClientId, Arc<KeySet>>,
+    /// The origins of the pages of clients that are not disabled.
+    origins: HashSet<String>,
     resource_servers: HashMap<Audience, ResourceServer>,
     scopes: ScopeSet,
 }
@@ -26,6 +36,10 @@ impl RegistryView {
     #[must_use]
     pub fn new(snapshot: RegistrySnapshot, longest: Duration, issuer: &Issuer) -> Self {
         let RegistrySnapshot { revision, mut registry } = snapshot;
+        for member in &registry.unreadable {
+            let reason = &member.reason;
+            tracing::error!(%member, reason, "it cannot be read from the database: nobody gets tokens through it");
+        }
         let own = admin::resource_server(issuer, longest);
         registry.resource_servers.retain(|server| server.audience != own.audience);
         for server in &mut registry.resource_servers {
@@ -34,10 +48,19 @@ impl RegistryView {
         let scopes = registry.resource_servers.iter().flat_map(|server| server.scopes.iter());
         let scopes = scopes.filter_map(|scope| scope.parse().ok()).collect();
         registry.resource_servers.push(own);
+        let enabled = registry.clients.iter().filter(|client| !client.disabled);
+        let applications = enabled.filter_map(|client| client.application.as_ref());
+        let origins = applications.flat_map(|application| application.origins.iter().cloned()).collect();
         Self {
             revision,
             scopes,
-            clients: registry.clients.into_iter().map(|client| (client.client_id.clone(), client)).collect(),
+            origins,
+            keys: registry.clients.iter().filter_map(registered_keys).collect(),
+            clients: registry
+                .clients
+                .into_iter()
+                .map(|client| (client.client_id.clone(), Arc::new(client)))
+                .collect(),
             resource_servers: registry
                 .resource_servers
                 .into_iter()
@@ -69,26 +92,61 @@ impl RegistryView {
         self.resource_servers.contains_key(audience)
     }
 
-    /// Proves who a client is: the method that it registered, a secret that is alive
-    /// (RFC 6749 section 2.3).
+    /// The client of this name; whether a request comes from it is for
+    /// [`client_auth`](crate::client_auth) to say.
+    #[must_use]
+    pub fn client(&self, client_id: &ClientId) -> Option<&Arc<Client>> {
+        self.clients.get(client_id)
+    }
+
+    /// The client that a secret proves.
     ///
     /// # Errors
     /// `invalid_client`; the reason is for the log alone.
-    pub fn authenticate(&self, presented: &PresentedSecret, now: NumericDate) -> Result<&Client, TokenError> {
+    pub(crate) fn authenticate(
+        &self,
+        presented: &PresentedSecret,
+        now: NumericDate,
+    ) -> Result<&Arc<Client>, TokenError> {
         let refuse = |reason: &'static str| TokenError::InvalidClient(reason.into());
-        let client = self.clients.get(&presented.client_id).ok_or_else(|| refuse("unknown client"))?;
-        if client.method != presented.method {
-            return Err(refuse("not the method that the client registered"));
+        let client = self.client(&presented.client_id).ok_or_else(|| refuse("unknown client"))?;
+        if client.method != presented.method || client.disabled {
+            return Err(refuse("not the method that the client registered, or disabled"));
         }
-        let secret = presented.secret.expose_secret();
-        let live = client.secrets.iter().filter(|secret| secret.is_live(now));
-        if !live.fold(false, |found, stored| found | stored.hash.verify(secret)) {
-            return Err(refuse("wrong secret"));
+        prove_by_secret(client, &presented.secret, now).map(|()| client)
+    }
+
+    /// Whether a page of this origin may call.
+    #[must_use]
+    pub fn has_origin(&self, origin: &str) -> bool {
+        self.origins.contains(origin)
+    }
+
+    /// The keys that a client has registered.
+    pub(crate) fn keys_of(&self, client_id: &ClientId) -> Option<&Arc<KeySet>> {
+        self.keys.get(client_id)
+    }
+
+    /// Where clients publish their keys.
+    pub(crate) fn jwks_uris(&self) -> HashSet<&str> {
+        let uris = self.clients.values().filter_map(|client| match &client.keys {
+            ClientKeys::Uri(uri) => Some(uri.as_str()),
+            ClientKeys::None | ClientKeys::Set(_) => None,
+        });
+        uris.collect()
+    }
+}
+
+fn registered_keys(client: &Client) -> Option<(ClientId, Arc<KeySet>)> {
+    let ClientKeys::Set(set) = &client.keys else {
+        return None;
+    };
+    match KeySet::parse(set.as_bytes()) {
+        Ok(keys) => Some((client.client_id.clone(), Arc::new(keys))),
+        Err(error) => {
+            tracing::error!(client = %client.client_id, %error, "the registered keys cannot be read: it cannot authenticate");
+            None
         }
-        if client.disabled {
-            return Err(refuse("the client is disabled"));
-        }
-        Ok(client)
     }
 }
 

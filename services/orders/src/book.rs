@@ -52,8 +52,9 @@ impl<T: Clone + Serialize + DeserializeOwned> Book<T> {
         Ok(())
     }
 
-    pub(crate) fn lines(&self) -> Vec<T> {
-        self.pages().lines.clone()
+    /// The lines that are asked for.
+    pub(crate) fn lines(&self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        self.pages().lines.iter().filter(|line| wanted(line)).cloned().collect()
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages<T>> {

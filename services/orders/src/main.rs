@@ -1,4 +1,4 @@
-//! `orders`: a resource service that acts for its callers, and calls the ledger for itself.
+//! `orders`: a resource service that acts for its callers, people and services, and calls the ledger for itself.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::signal::{ctrl_c, unix};
 
 mod book;
+mod page;
 
 required_scope!(OrdersRead = "orders:read");
 required_scope!(OrdersWrite = "orders:write");
@@ -50,6 +51,9 @@ struct Args {
     /// The client's secret; on a command line, other users of the machine can see it.
     #[arg(long, env, hide_env_values = true)]
     client_secret: String,
+    /// A public client of the issuer: with it, `/` is a page on which people sign in and see their orders.
+    #[arg(long, env)]
+    page_client: Option<String>,
 }
 
 #[tokio::main]
@@ -93,7 +97,11 @@ fn app(args: Args) -> anyhow::Result<Router> {
     let guarded = Router::new()
         .route("/whoami", get(async |caller: Principal| Json(caller)))
         .route("/orders", get(read_orders).post(post_order));
-    Ok(health(&orders.verifier).merge(guarded.with_state(orders)))
+    let app = health(&orders.verifier).merge(guarded.with_state(orders));
+    let Some(client_id) = args.page_client else { return Ok(app) };
+    let scope = "openid profile orders:read orders:write";
+    let page = page::Page { issuer: args.issuer, client_id, audience: args.audience, scope };
+    Ok(page.router()?.merge(app))
 }
 
 #[derive(Clone)]
@@ -124,11 +132,13 @@ struct Order {
     id: usize,
     item: String,
     amount: u64,
+    /// For whom this service has acted: taken from the token, never from what the caller says.
     ordered_by: String,
 }
 
-async fn read_orders(_: Authorized<OrdersRead>, State(orders): State<Orders>) -> Json<Vec<Order>> {
-    Json(orders.book.lines())
+/// Everybody sees their own, a person as well as a service. There is one issuer here, so the subject alone says who.
+async fn read_orders(caller: Authorized<OrdersRead>, State(orders): State<Orders>) -> Json<Vec<Order>> {
+    Json(orders.book.lines(|order| order.ordered_by == caller.sub()))
 }
 
 /// The caller stands before the body: who may not order is not listened to.

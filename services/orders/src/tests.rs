@@ -169,6 +169,46 @@ async fn each_route_asks_for_its_scope() {
     assert!(neighbours.posted.lock().unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn everybody_sees_their_own_orders_only() {
+    let neighbours = Neighbours::start(StatusCode::CREATED).await;
+    let app = neighbours.orders(&[]).await;
+    let of = |sub: &str| neighbours.issuer.token(ORDERS).sub(sub).scope("orders:read orders:write").sign();
+    let (ann, bob) = (of("user:ann"), of("user:bob"));
+    let (status, order) = ask(&app, "/orders", &ann, TEA).await;
+    assert_eq!((status, order.contains(r#""ordered_by":"user:ann""#)), (201, true), "{order}");
+    assert_eq!(ask(&app, "/orders", &ann, "").await, (200, format!("[{order}]")));
+    for other in [&bob, &neighbours.token("orders:read")] {
+        assert_eq!(ask(&app, "/orders", other, "").await, (200, "[]".to_owned()));
+    }
+}
+
+// S-96
+#[tokio::test]
+async fn the_page_is_there_for_its_client_and_runs_nothing_but_its_own_script() {
+    let neighbours = Neighbours::start(StatusCode::CREATED).await;
+    let app = neighbours.orders(&[]).await;
+    assert_eq!(ask(&app, "/", "", "").await.0, 404, "without a client there is no page");
+
+    let app = neighbours.orders(&["--page-client", "shop-spa"]).await;
+    for path in ["/", "/page.css", "/page.js"] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        let calls = format!("connect-src 'self' {};", neighbours.issuer.url());
+        assert!(policy.contains(&calls) && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+    }
+    let (_, html) = ask(&app, "/", "", "").await;
+    assert_eq!((html.matches("<script").count(), html.contains("style=")), (1, false), "nothing is inline");
+    let (status, settings) = ask(&app, "/page.json", "", "").await;
+    let settings: Value = serde_json::from_str(&settings).unwrap();
+    assert_eq!((status, &settings["client_id"]), (200, &json!("shop-spa")));
+    assert_eq!(settings["issuer"], neighbours.issuer.url());
+    assert!(!settings.to_string().contains("secret"), "{settings}");
+}
+
 // S-1 S-2 S-3 S-4 S-5 S-6 S-7 S-8 S-9 S-10 S-12 S-16
 #[tokio::test]
 async fn every_forged_token_is_rejected() {

@@ -10,6 +10,7 @@ pub struct Model {
     pub team: String,
     pub auth_method: String,
     pub disabled: bool,
+    pub application: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -11,6 +11,7 @@ pub struct Model {
     pub alg: String,
     pub token_lifetime: i64,
     pub scopes: String,
+    pub claims: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -1,19 +1,28 @@
 //! What the store promises, on SQLite and on PostgreSQL: each fact is checked on both.
 
 mod audit;
+mod codes;
 mod damage;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod fixture;
 mod fleet;
+mod granted;
 mod key_changes;
 mod key_states;
+mod logout_notices;
 mod opening;
 mod outages;
+mod people;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
+mod refreshes;
 mod registry;
 mod relay;
+mod restoring;
 mod revocations;
 mod rewrapping;
+mod server_secrets;
 mod serving;
+mod sessions;
+mod sign_outs;

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use claviger_jose::Algorithm;
-use claviger_oauth::AuthenticationMethod;
-use claviger_store::{Client, ClientGrant, Outcome, Registry, ResourceServer, SecretHash, StoreError, Team};
+use claviger_oauth::{Application, ApplicationKind, AuthenticationMethod, ClientKeys, GrantType};
+use claviger_store::{
+    Client, ClientGrant, Outcome, Registry, ResourceServer, SecretHash, Store, StoreError, Team,
+};
 
 use crate::fixture::{at, on_each_database};
 
@@ -12,6 +14,9 @@ fn client(id: &str, audience: &str) -> Client {
         team: "shop".parse().expect("a team"),
         method: AuthenticationMethod::ClientSecretPost,
         disabled: false,
+        grant_types: vec![GrantType::ClientCredentials],
+        keys: ClientKeys::None,
+        application: None,
         grants: vec![ClientGrant {
             audience: audience.parse().expect("an audience"),
             scopes: "ledger:post ledger:read".parse().expect("scopes"),
@@ -29,8 +34,10 @@ fn fleet() -> Registry {
             alg: Algorithm::Es256,
             token_lifetime: Duration::from_mins(5),
             scopes: "ledger:post ledger:read".parse().expect("scopes"),
+            claims: Vec::new(),
         }],
         clients: vec![client("orders", "https://ledger.fleet.test")],
+        unreadable: Vec::new(),
     }
 }
 
@@ -143,15 +150,121 @@ async fn a_large_fleet_is_one_change() {
     .await;
 }
 
+/// An application beside a service, as they are declared.
+fn shop() -> Registry {
+    let mut fleet = fleet();
+    let mut shop = client("shop-web", "https://ledger.fleet.test");
+    shop.grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+    shop.application = Some(Application {
+        kind: ApplicationKind::Native,
+        name: Some("The shop, 가게".to_owned()),
+        redirect_uris: vec!["com.example.shop:/callback".parse().expect("a redirect URI")],
+        identity_scopes: "openid profile".parse().expect("scopes"),
+        ..Application::default()
+    });
+    shop.add_secret(SecretHash::of("shop"), at(100), at(100));
+    let mut robot = client("robot", "https://ledger.fleet.test");
+    robot.method = AuthenticationMethod::PrivateKeyJwt;
+    robot.keys = ClientKeys::Uri("https://robot.fleet.test/jwks".to_owned());
+    let rule = r#"{"claim":"department","from":{"user":"department"},"in":["access_token"]}"#;
+    fleet.resource_servers[0].claims = vec![serde_json::from_str(rule).expect("a rule")];
+    fleet.clients.extend([robot, shop]);
+    fleet
+}
+
+// S-60 S-63
 #[tokio::test]
-async fn a_row_that_no_issuer_wrote_is_named() {
+async fn what_an_application_declares_comes_back_as_it_was_written() {
     on_each_database(async |database| {
         let store = database.open().await;
-        store.replace_registry(0, &fleet(), &[]).await.expect("applied");
+        let written = shop();
+        store.replace_registry(0, &written, &[]).await.expect("applied");
+        let read = store.load_registry().await.expect("it loads").registry;
+        assert_eq!(format!("{read:?}"), format!("{written:?}"));
+        let plain = database.intruder().await.count("client WHERE application IS NULL").await;
+        assert_eq!(plain, 1, "a service is a row as it was before there were applications");
+    })
+    .await;
+}
+
+async fn unreadable(store: &Store) -> Vec<String> {
+    let registry = store.load_registry().await.expect("damage is no error").registry;
+    registry.unreadable.iter().map(ToString::to_string).collect()
+}
+
+// S-60
+#[tokio::test]
+async fn a_row_that_no_issuer_wrote_is_reported_and_harms_no_other() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        store.replace_registry(0, &shop(), &[]).await.expect("applied");
         let intruder = database.intruder().await;
-        intruder.execute("UPDATE client SET auth_method = 'none'").await.expect("a row");
+        for damage in [
+            "auth_method = 'trust_me'",
+            "application = 'no JSON'",
+            "application = '{\"grant_types\":[\"password\"]}'",
+            "application = '{\"grant_types\":[],\"needs_a_newer_program\":true}'",
+            "application = '{\"grant_types\":[],\"application\":{\"redirect_uris\":[\"http://evil.test\"]}}'",
+            "application = '{\"grant_types\":[],\"keys\":{\"secret\":\"canary\"}}'",
+        ] {
+            let sql = format!("UPDATE client SET {damage} WHERE client_id = 'shop-web'");
+            assert_eq!(intruder.execute(&sql).await.expect("a row"), 1);
+            let registry = store.load_registry().await.expect("damage is no error").registry;
+            let names: Vec<_> = registry.clients.iter().map(|client| client.client_id.as_str()).collect();
+            assert_eq!(names, ["orders", "robot"], "{damage}");
+            let found = &registry.unreadable[..];
+            assert_eq!((found.len(), found[0].to_string()), (1, "client shop-web".to_owned()), "{damage}");
+            assert!(found[0].secrets()[0].hash.verify("shop"), "who declares it anew keeps its secret");
+            let told = format!("{found:?}");
+            assert!(!told.contains("canary") && !told.contains("evil"), "{told}");
+            intruder
+                .execute("UPDATE client SET auth_method = 'none', application = NULL")
+                .await
+                .expect("rows");
+        }
+        intruder.execute("UPDATE resource_server SET claims = '[{}]'").await.expect("a row");
+        assert_eq!(unreadable(&store).await, ["resource server https://ledger.fleet.test"]);
+        intruder.execute("UPDATE client SET team = 'shop' || ' '").await.expect_err("there is no such team");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_survives_a_change_elsewhere_and_ends_with_a_new_declaration() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        store.replace_registry(0, &shop(), &[]).await.expect("applied");
+        let intruder = database.intruder().await;
+        let damaged = "{\"later\":1}";
+        let sql = format!("UPDATE client SET application = '{damaged}' WHERE client_id = 'shop-web'");
+        intruder.execute(&sql).await.expect("a row");
+        intruder.execute("UPDATE resource_server SET claims = '7'").await.expect("a row");
+
+        let mut next = store.load_registry().await.expect("it loads").registry;
+        next.clients[0].disabled = true;
+        store.replace_registry(1, &next, &[]).await.expect("applied");
+        assert_eq!(unreadable(&store).await.len(), 2);
+        let kept = "SELECT application FROM client WHERE client_id = 'shop-web'";
+        assert_eq!(intruder.read(kept).await, damaged);
+        assert_eq!(intruder.count("client_secret WHERE client_id = 'shop-web'").await, 1);
+        assert_eq!(intruder.count("client_grant WHERE client_id = 'shop-web'").await, 1);
+
+        let mut declared = shop();
+        declared.unreadable = store.load_registry().await.expect("it loads").registry.unreadable;
+        store.replace_registry(2, &declared, &[]).await.expect("applied");
+        assert_eq!(unreadable(&store).await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_team_that_no_issuer_wrote_is_named() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        let intruder = database.intruder().await;
+        intruder.execute("INSERT INTO team VALUES ('Shop!')").await.expect("a row");
         let error = store.load_registry().await.expect_err("damaged");
-        assert!(matches!(&error, StoreError::Corrupt(what) if what.contains("in client")), "{error:?}");
+        assert!(matches!(&error, StoreError::Corrupt(what) if what.contains("in team")), "{error:?}");
     })
     .await;
 }

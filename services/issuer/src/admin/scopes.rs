@@ -45,5 +45,6 @@ pub fn resource_server(issuer: &Issuer, longest: Duration) -> ResourceServer {
         alg: Algorithm::Es256,
         token_lifetime: LIFETIME.min(longest),
         scopes: SCOPES.into_iter().map(Scope::from).collect(),
+        claims: Vec::new(),
     }
 }

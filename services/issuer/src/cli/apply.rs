@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use claviger_jose::NumericDate;
-use claviger_store::{Act, Client, Outcome, Registry, RegistrySnapshot};
+use claviger_store::{Act, Client, Outcome, Registry, RegistrySnapshot, StoredSecret, UnreadableMember};
 use serde_json::json;
 
 use super::clients::new_secret;
@@ -78,16 +78,17 @@ fn applied(file: &str, revision: u64, changes: &[Change], secrets: &[(String, St
     Actor::operator().act("registry.apply", file, detail)
 }
 
-/// The declared fleet with the secrets that are there, and a new one for each client without.
+/// The declared fleet with the secrets that are there, and a new one for each client that needs one and has none. A client
+/// that proves itself otherwise keeps no secret: a forgotten one would be a second way in.
 fn with_secrets(
     mut declared: Registry,
     present: &Registry,
     now: NumericDate,
 ) -> (Registry, Vec<(String, String)>) {
     let mut shown = Vec::new();
-    for client in &mut declared.clients {
-        let before = present.clients.iter().find(|before| before.client_id == client.client_id);
-        client.secrets = before.map(|before: &Client| before.secrets.clone()).unwrap_or_default();
+    let by_secret = |client: &&mut Client| client.method.has_secret();
+    for client in declared.clients.iter_mut().filter(by_secret) {
+        client.secrets = secrets_of(present, client);
         if client.secrets.is_empty() {
             let (secret, hash) = new_secret();
             client.add_secret(hash, now, now);
@@ -95,4 +96,13 @@ fn with_secrets(
         }
     }
     (declared, shown)
+}
+
+fn secrets_of(present: &Registry, client: &Client) -> Vec<StoredSecret> {
+    if let Some(before) = present.clients.iter().find(|before| before.client_id == client.client_id) {
+        return before.secrets.clone();
+    }
+    let mut unreadable = present.unreadable.iter();
+    let before = unreadable.find(|member| member.client_id() == Some(client.client_id.as_str()));
+    before.map(UnreadableMember::secrets).unwrap_or_default()
 }

@@ -2,7 +2,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use claviger_jose::base64url;
 use claviger_keyring::rand_core::RngCore;
-use claviger_oauth::ClientId;
+use claviger_oauth::{ApplicationKind, ClientId};
 use claviger_store::{Client, Outcome, RegistrySnapshot, SecretHash};
 use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Value, json};
@@ -32,7 +32,14 @@ impl Clients {
         match self {
             Self::List => {
                 let mut table = Table::new();
-                table.load_style(NOTHING).set_header(["client", "team", "method", "live secrets", "access"]);
+                table.load_style(NOTHING).set_header([
+                    "client",
+                    "team",
+                    "kind",
+                    "method",
+                    "live secrets",
+                    "access",
+                ]);
                 for client in &registry.clients {
                     let live = client.secrets.iter().filter(|secret| secret.is_live(now)).count();
                     let access =
@@ -40,16 +47,23 @@ impl Clients {
                     table.add_row([
                         client.client_id.to_string(),
                         client.team.to_string(),
+                        kind(client),
                         client.method.as_str().to_owned(),
                         live.to_string(),
                         access.collect::<Vec<_>>().join("\n"),
                     ]);
                 }
                 println!("{table}");
+                for member in &registry.unreadable {
+                    println!("{member} cannot be read and gets no tokens: {}", member.reason);
+                }
             }
             Self::NewSecret { client_id, overlap } => {
                 let client = registry.clients.iter_mut().find(|client| client.client_id == client_id);
                 let client = client.with_context(|| format!("there is no client {client_id}"))?;
+                if !client.method.has_secret() {
+                    bail!("{client_id} has no secrets: its method is {}", client.method);
+                }
                 let (secret, hash) = new_secret();
                 let before = secrets(client);
                 client.add_secret(hash, now, now + *overlap);
@@ -65,6 +79,21 @@ impl Clients {
         }
         Ok(())
     }
+}
+
+/// What it is to people, for a table.
+fn kind(client: &Client) -> String {
+    let Some(application) = &client.application else {
+        return "service".to_owned();
+    };
+    let kind = match application.kind {
+        ApplicationKind::Web => "web",
+        ApplicationKind::Native => "native",
+        ApplicationKind::Browser => "browser",
+    };
+    let of_whom = if application.first_party { ", first party" } else { "" };
+    let disabled = if client.disabled { ", disabled" } else { "" };
+    format!("{kind}{of_whom}{disabled}")
 }
 
 /// The secrets of a client as the audit log tells them: by when they were made.

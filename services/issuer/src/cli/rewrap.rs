@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
-use claviger_jose::Kid;
 use claviger_store::Store;
 
 use super::{progress::Progress, words::names};
@@ -20,7 +19,7 @@ pub(super) struct Rewrap {
 
 impl Rewrap {
     pub(super) async fn run(self, store: &Store, vault: &Arc<Vault>) -> anyhow::Result<()> {
-        let stale = vault.stale_rows(&store.load_keys().await?);
+        let stale = vault.stale_rows(&store.load_keys().await?) + vault.stale_secrets(store).await?;
         if self.dry_run || stale == 0 {
             println!("stale_rows={stale}");
             return Ok(());
@@ -42,7 +41,7 @@ impl Rewrap {
         bail!(
             "{} are damaged, or under a key-encryption key that is not among previous_key_encryption_keys: {}",
             left.len(),
-            names(left.iter().map(Kid::as_str))
+            names(left.iter().map(String::as_str))
         );
     }
 }

@@ -7,6 +7,8 @@ use toml::{
 
 use super::{Mistake, Mistakes};
 
+mod values;
+
 /// A TOML document and the mistakes that were found in it so far.
 #[derive(Debug)]
 pub(crate) struct Document<'t> {

@@ -26,8 +26,8 @@ pub struct Rewrap {
 pub struct RewrapReport {
     /// How many rows were brought under the current key.
     pub rewrapped: usize,
-    /// Rows that are under no key at hand, or damaged: they are as they were.
-    pub left: Vec<Kid>,
+    /// Rows that are under no key at hand, or damaged, by their kids or names: they are as they were.
+    pub left: Vec<String>,
 }
 
 /// Why it ended early. What was done before is done.
@@ -43,10 +43,19 @@ pub enum RewrapError {
 }
 
 impl Vault {
-    /// How many rows are not under the current key-encryption key.
+    /// How many rows of keys are not under the current key-encryption key.
     #[must_use]
     pub fn stale_rows(&self, snapshot: &KeySnapshot) -> usize {
         snapshot.keys.iter().filter(|row| self.is_stale(row)).count()
+    }
+
+    /// How many of the issuer's own secrets are not under the current key-encryption key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stale_secrets(&self, store: &Store) -> Result<usize, StoreError> {
+        let secrets = store.server_secrets().await?;
+        Ok(secrets.iter().filter(|(_, sealed)| self.is_stale_secret(sealed)).count())
     }
 
     fn is_stale(&self, row: &StoredKey) -> bool {
@@ -90,7 +99,8 @@ impl Rewrap {
                 snapshot.keys.iter().filter(|row| self.vault.is_stale(row)).collect();
             progress(report.rewrapped, report.rewrapped + stale.len());
             let Some(row) = stale.iter().find(|row| !left.contains(row.jwk.kid())) else {
-                report.left = left.into_iter().collect();
+                report.left = left.iter().map(ToString::to_string).collect();
+                self.rewrap_secrets(&mut report).await?;
                 return Ok(report);
             };
             let Ok(rewrapped) = self.vault.rewrapped(row) else {
@@ -106,8 +116,31 @@ impl Rewrap {
         }
     }
 
+    /// The issuer's own secrets, each in one transaction. Only a run like this one changes them.
+    async fn rewrap_secrets(&self, report: &mut RewrapReport) -> Result<(), RewrapError> {
+        for (name, old) in self.store.server_secrets().await? {
+            if !self.vault.is_stale_secret(&old) {
+                continue;
+            }
+            let Ok(new) = self.vault.rewrap_secret(&name, &old) else {
+                report.left.push(name);
+                continue;
+            };
+            let act = self.act_on(&name, &old.kek_id);
+            if !self.store.rewrap_server_secret(&name, (&old, &new), &[act]).await? {
+                return Err(RewrapError::Busy);
+            }
+            report.rewrapped += 1;
+        }
+        Ok(())
+    }
+
     fn act(&self, row: &StoredKey) -> Act {
-        let detail = json!({ "before": row.kek_id, "after": self.vault.kek.id() });
-        self.actor.act("key.rewrap", row.jwk.kid().to_string(), detail)
+        self.act_on(row.jwk.kid().as_str(), &row.kek_id)
+    }
+
+    fn act_on(&self, subject: &str, before: &str) -> Act {
+        let detail = json!({ "before": before, "after": self.vault.kek.id() });
+        self.actor.act("key.rewrap", subject, detail)
     }
 }

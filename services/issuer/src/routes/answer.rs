@@ -13,11 +13,22 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// A token (RFC 6749 section 5.1).
 ///
 /// Written by hand, because a serializer would look at each of a token's 700 characters for one to escape. There is
-/// none: a token is base64url and dots, and the grammar of scopes has neither quotes nor backslashes.
+/// none: a token is base64url, dots and underscores, and the grammar of scopes has neither quotes nor backslashes.
 pub(super) fn granted(answer: &TokenResponse) -> Response {
-    let TokenResponse { access_token, token_type: TokenType::Bearer, expires_in, scope } = answer;
+    let TokenResponse {
+        access_token,
+        token_type: TokenType::Bearer,
+        expires_in,
+        scope,
+        refresh_token,
+        id_token,
+    } = answer;
     let scope = scope.as_ref().map(|scope| format!(r#","scope":"{scope}""#)).unwrap_or_default();
-    let rest = format!(r#"","token_type":"Bearer","expires_in":{expires_in}{scope}}}"#);
+    let token = |name, token: &Option<String>| {
+        token.as_ref().map(|token| format!(r#","{name}":"{token}""#)).unwrap_or_default()
+    };
+    let (refresh, id) = (token("refresh_token", refresh_token), token("id_token", id_token));
+    let rest = format!(r#"","token_type":"Bearer","expires_in":{expires_in}{scope}{refresh}{id}}}"#);
     let body = [r#"{"access_token":""#, access_token, &rest].concat();
     private_json(StatusCode::OK, body.into())
 }
@@ -60,14 +71,20 @@ mod tests {
     use super::*;
 
     async fn check_granted(scope: Option<&str>) {
-        let answer = TokenResponse {
+        let mut answer = TokenResponse {
             access_token: "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2lnbmF0dXJlXy0".to_owned(),
             token_type: TokenType::Bearer,
             expires_in: 300,
             scope: scope.map(|scope| scope.parse().unwrap()),
+            refresh_token: None,
+            id_token: None,
         };
-        let body = to_bytes(granted(&answer).into_body(), 1024).await.unwrap();
-        assert_eq!(str::from_utf8(&body).unwrap(), serde_json::to_string(&answer).unwrap());
+        for tokens in [(None, None), (Some("rt_r-_9"), None), (Some("rt_r-_9"), Some("eyJ9.e30.c2ln"))] {
+            (answer.refresh_token, answer.id_token) =
+                (tokens.0.map(str::to_owned), tokens.1.map(str::to_owned));
+            let body = to_bytes(granted(&answer).into_body(), 1024).await.unwrap();
+            assert_eq!(str::from_utf8(&body).unwrap(), serde_json::to_string(&answer).unwrap());
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod answer;
 mod conditional;
+mod cors;
 mod discovery;
 pub(crate) mod health;
 mod jwks;
@@ -32,6 +33,8 @@ pub(crate) fn router(issuance: Arc<Issuance>) -> Router {
         .route(JWKS_PATH, get(jwks::key_set))
         .route(REVOCATIONS_PATH, get(revocations::feed))
         .route(TOKEN_PATH, post(token::token))
+        // The routes before this line, and no others, are for pages of registered origins too.
+        .layer(cors::registered_origins(&issuance))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .layer(CatchPanicLayer::custom(panicked))

@@ -45,11 +45,14 @@ async fn answer(
     let now = wall_clock();
     let request = TokenRequest::parse(form)?;
     let authorization = headers.get_all(AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
-    let presented = PresentedSecret::from_request(authorization, &request)?;
+    let presented = PresentedSecret::from_request(authorization, &request.client)?;
     let registry = issuance.registry.load();
     let client = registry.authenticate(&presented, now)?;
     let grant = match request.grant {
         GrantRequest::ClientCredentials => grant::client_credentials(&request, client, &registry)?,
+        GrantRequest::AuthorizationCode { .. } | GrantRequest::RefreshToken { .. } => {
+            return Err(TokenError::UnsupportedGrantType);
+        }
     };
     let key = issuance.signer(grant.alg)?;
     let minted = issuance.mint.mint(&key, grant, now).await?;

@@ -1,4 +1,5 @@
 mod making;
+mod secrets;
 #[cfg(test)]
 mod tests;
 mod unlock;

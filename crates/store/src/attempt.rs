@@ -1,0 +1,233 @@
+//! How often something may be guessed: what decides is a value, and free of the database.
+
+use std::{fmt, time::Duration};
+
+use aws_lc_rs::digest;
+
+use crate::Username;
+
+/// Attempts that are counted together: those at one account, those from one address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    key: [u8; 32],
+    /// How many there may be.
+    pub limits: AttemptLimits,
+}
+
+/// How many attempts there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptLimits {
+    /// Guesses at one thing, counted until one of them is right.
+    Guesses {
+        /// So many, and then none for a while.
+        most: u32,
+        /// The while. After so much time without an attempt they are counted anew; each time that they are too many again
+        /// it is twice as long.
+        within: Duration,
+        /// The longest it gets.
+        longest: Duration,
+        /// After so many in a row there are no more, however slowly they came.
+        stop: u32,
+    },
+    /// Attempts at whatever it may be, from one place.
+    Rate {
+        /// So many at once.
+        burst: u32,
+        /// One more each time that this has passed, in whole seconds.
+        each: Duration,
+    },
+}
+
+/// Whether something may be attempted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reservation {
+    /// It may, and counts.
+    Reserved,
+    /// Not before so much time has passed.
+    Refused {
+        /// The time.
+        retry_after: Duration,
+    },
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// When the last attempt was.
+    pub(crate) last: i64,
+    /// Since the last pause.
+    pub(crate) count: i64,
+    /// Since the last success.
+    pub(crate) consecutive: i64,
+    pub(crate) not_before: i64,
+}
+
+impl Bucket {
+    /// The bucket of this kind and name. The name is not kept, only a hash of it.
+    #[must_use]
+    pub fn new(kind: &str, name: &str, limits: AttemptLimits) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [kind.as_bytes(), b"\0", name.as_bytes()] {
+            context.update(part);
+        }
+        let mut key = [0; 32];
+        key.copy_from_slice(context.finish().as_ref());
+        Self { key, limits }
+    }
+
+    /// All guesses at the password of one account, whichever way they come. There need be no such account: who guesses must
+    /// not learn that.
+    #[must_use]
+    pub fn of_account(name: &Username, limits: AttemptLimits) -> Self {
+        Self::new("account", name.key(), limits)
+    }
+
+    pub(crate) fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl AttemptLimits {
+    /// The tally with one attempt more, or how long to wait.
+    pub(crate) fn reserve(&self, tally: Tally, now: i64) -> Result<Tally, Duration> {
+        match *self {
+            Self::Guesses { most, within, longest, stop } => {
+                if tally.consecutive >= i64::from(stop) {
+                    return Err(longest);
+                }
+                if now < tally.not_before {
+                    return Err(span(tally.not_before - now));
+                }
+                let anew = now.saturating_sub(tally.last) >= secs(within);
+                let count = if anew { 1 } else { tally.count.saturating_add(1) };
+                let consecutive = tally.consecutive.saturating_add(1);
+                let not_before = if count >= i64::from(most) {
+                    let doublings = u32::try_from(consecutive / i64::from(most.max(1)) - 1).unwrap_or(0);
+                    let delay = within.saturating_mul(2_u32.saturating_pow(doublings)).min(longest);
+                    now.saturating_add(secs(delay))
+                } else {
+                    0
+                };
+                Ok(Tally { last: now, count, consecutive, not_before })
+            }
+            // The generic cell rate algorithm: `not_before` is when all of it may be had again.
+            Self::Rate { burst, each } => {
+                let full = tally.not_before.max(now).saturating_add(secs(each));
+                let excess = full - now - secs(each).saturating_mul(i64::from(burst));
+                if excess > 0 {
+                    Err(span(excess))
+                } else {
+                    Ok(Tally { last: now, not_before: full, ..tally })
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn secs(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn span(secs: i64) -> Duration {
+    Duration::from_secs(u64::try_from(secs).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUESSES: AttemptLimits = AttemptLimits::Guesses {
+        most: 10,
+        within: Duration::from_mins(10),
+        longest: Duration::from_hours(24),
+        stop: 100,
+    };
+    const RATE: AttemptLimits = AttemptLimits::Rate { burst: 3, each: Duration::from_secs(6) };
+
+    /// When attempts pass, made once every `step` seconds.
+    fn passing(limits: AttemptLimits, step: usize, until: i64) -> Vec<i64> {
+        let mut tally = Tally::default();
+        let mut passed = Vec::new();
+        for now in (1_000_000..until).step_by(step) {
+            if let Ok(next) = limits.reserve(tally, now) {
+                tally = next;
+                passed.push(now);
+            }
+        }
+        passed
+    }
+
+    // S-90
+    #[test]
+    fn within_ten_minutes_there_are_never_more_than_ten_guesses() {
+        for step in [1, 7, 59, 61, 300] {
+            let passed = passing(GUESSES, step, 1_200_000);
+            for (position, first) in passed.iter().enumerate() {
+                let near = passed[position..].iter().filter(|at| *at - first < 600).count();
+                assert!(near <= 10, "{near} guesses from {first} on, one each {step} s");
+            }
+        }
+    }
+
+    // S-90
+    #[test]
+    fn the_pause_doubles_and_after_a_hundred_there_are_no_more() {
+        let passed = passing(GUESSES, 1, 1_000_000 + 30 * 86_400);
+        assert_eq!(passed.len(), 100);
+        let pauses: Vec<i64> =
+            passed.windows(2).map(|pair| pair[1] - pair[0]).filter(|pause| *pause > 1).collect();
+        assert_eq!(pauses, [600, 1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 76_800, 86_400]);
+        assert_eq!(passing(GUESSES, 3_600, 1_000_000 + 90 * 86_400).len(), 100, "however slowly they come");
+    }
+
+    // S-90
+    #[test]
+    fn who_is_refused_is_told_when_to_come_again() {
+        let mut tally = Tally::default();
+        for _ in 0..10 {
+            tally = GUESSES.reserve(tally, 5_000).unwrap();
+        }
+        assert_eq!(GUESSES.reserve(tally, 5_100), Err(Duration::from_secs(500)));
+        assert!(GUESSES.reserve(tally, 5_600).is_ok());
+        let stopped = Tally { consecutive: 100, ..tally };
+        assert_eq!(GUESSES.reserve(stopped, 9_999_999), Err(Duration::from_hours(24)));
+    }
+
+    // S-90
+    #[test]
+    fn a_rate_allows_a_burst_and_then_one_at_a_time() {
+        let passed = passing(RATE, 1, 1_000_020);
+        assert_eq!(passed, [1_000_000, 1_000_001, 1_000_002, 1_000_006, 1_000_012, 1_000_018]);
+        let mut tally = Tally::default();
+        for _ in 0..3 {
+            tally = RATE.reserve(tally, 50).unwrap();
+        }
+        assert_eq!(RATE.reserve(tally, 50), Err(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn a_damaged_tally_and_a_clock_that_went_back_panic_nobody() {
+        for value in [i64::MIN, -1, 0, i64::MAX] {
+            let tally = Tally { last: value, count: value, consecutive: value, not_before: value };
+            for limits in [GUESSES, RATE] {
+                for now in [0, 1_000, i64::MAX] {
+                    let _ = limits.reserve(tally, now);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn buckets_of_other_kinds_and_names_are_others() {
+        let bucket = |kind, name| *Bucket::new(kind, name, RATE).key();
+        assert_eq!(bucket("a", "b"), bucket("a", "b"));
+        assert_ne!(bucket("a", "b"), bucket("a", "c"));
+        assert_ne!(bucket("a", "b"), bucket("b", "b"));
+    }
+}

@@ -1,0 +1,116 @@
+//! What people have allowed clients to have of them.
+
+use claviger_jose::NumericDate;
+use claviger_oauth::{ClientId, Scope, ScopeSet, UserId};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
+};
+
+use crate::{
+    Act, Store, StoreError, audit_log,
+    entity::consent::{Column, Entity, Model},
+    sign_out::end_grants,
+    store::{date, read_clock},
+};
+
+/// What a person has allowed a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// Which client.
+    pub client_id: ClientId,
+    /// All that it may ask for without asking the person again.
+    pub scopes: ScopeSet,
+    /// When the last of it was allowed.
+    pub granted_at: NumericDate,
+}
+
+impl Store {
+    /// What a person has allowed a client, if anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn consent(
+        &self,
+        account: &UserId,
+        client_id: &ClientId,
+    ) -> Result<Option<Consent>, StoreError> {
+        let row = Entity::find_by_id((account.as_str().to_owned(), client_id.as_str().to_owned()));
+        row.one(&self.db).await?.map(parse).transpose()
+    }
+
+    /// All that a person has allowed, by client.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn consents_of(&self, account: &UserId) -> Result<Vec<Consent>, StoreError> {
+        let rows = Entity::find().filter(Column::Account.eq(account.as_str()));
+        let rows = rows.order_by_asc(Column::ClientId).all(&self.db).await?;
+        rows.into_iter().map(parse).collect()
+    }
+
+    /// A person allows a client these scopes, besides those of before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn grant_consent(
+        &self,
+        account: &UserId,
+        client_id: &ClientId,
+        scopes: &ScopeSet,
+        acts: &[Act],
+    ) -> Result<(), StoreError> {
+        let transaction = self.begin_write().await?;
+        // First of all: of two that add to the same row, one then sees what the other has added.
+        audit_log::append(&transaction, acts).await?;
+        let id = (account.as_str().to_owned(), client_id.as_str().to_owned());
+        let held = Entity::find_by_id(id).lock_exclusive().one(&transaction).await?.map(parse).transpose()?;
+        let all = held.iter().flat_map(|held| held.scopes.iter()).chain(scopes.iter());
+        let all: ScopeSet = all.filter_map(|scope| scope.parse::<Scope>().ok()).collect();
+        let row = Model {
+            account: account.as_str().to_owned(),
+            client_id: client_id.as_str().to_owned(),
+            scopes: all.as_str().to_owned(),
+            granted_at: read_clock(&transaction).await?,
+        };
+        let latest = OnConflict::columns([Column::Account, Column::ClientId])
+            .update_columns([Column::Scopes, Column::GrantedAt])
+            .to_owned();
+        let insert = Entity::insert(row.into_active_model()).on_conflict(latest);
+        insert.exec_without_returning(&transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// A person takes back what they allowed a client: its refresh families end, and codes that it has not used yet are
+    /// gone. Answers whether there was anything to take back. Its access tokens expire: a mark on the feed that means one
+    /// client of one person there is not, and one for all clients would sign the person out of the others.
+    ///
+    /// # Errors
+    /// Nothing is changed then. [`StoreError::Unavailable`] above all.
+    pub async fn withdraw_consent(
+        &self,
+        account: &UserId,
+        client_id: &ClientId,
+        acts: &[Act],
+    ) -> Result<bool, StoreError> {
+        let transaction = self.begin_write().await?;
+        audit_log::append(&transaction, acts).await?;
+        let id = (account.as_str().to_owned(), client_id.as_str().to_owned());
+        let gone = Entity::delete_by_id(id).exec(&transaction).await?.rows_affected;
+        let theirs =
+            Expr::col("account").eq(account.as_str()).and(Expr::col("client_id").eq(client_id.as_str()));
+        let now = read_clock(&transaction).await?;
+        end_grants(&transaction, theirs, "consent_withdrawn", now).await?;
+        transaction.commit().await?;
+        Ok(gone == 1)
+    }
+}
+
+fn parse(row: Model) -> Result<Consent, StoreError> {
+    let damaged = |column: &str| StoreError::Corrupt(format!("{column} in consent"));
+    Ok(Consent {
+        client_id: row.client_id.parse().map_err(|_| damaged("client_id"))?,
+        scopes: row.scopes.parse().map_err(|_| damaged("scopes"))?,
+        granted_at: date(row.granted_at).ok_or_else(|| damaged("granted_at"))?,
+    })
+}

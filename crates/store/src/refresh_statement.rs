@@ -1,0 +1,85 @@
+//! PostgreSQL: the use of a refresh token in one statement.
+
+use claviger_oauth::RefreshPolicy;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
+
+use crate::{
+    NextToken, RefreshAttempt, Refreshed, StoreError,
+    entity::account,
+    refresh_table::{self, ACCOUNT},
+    store::clock,
+    timed::Timed,
+    user_row,
+};
+
+/// Uses a token that is good and was never used, with nothing asked for that has to be looked at. Answers nothing if there
+/// is anything else about it: then nothing has changed, and the verdict takes a look.
+///
+/// That this is done exactly where the verdict would be `Rotate` is a test of the store.
+pub(crate) async fn rotate(
+    db: &Timed<DatabaseConnection>,
+    presented: &RefreshAttempt,
+) -> Result<Option<Refreshed>, StoreError> {
+    let plain = presented.scope.is_none() && presented.resource.is_empty();
+    if !plain || presented.policy != RefreshPolicy::Rotate {
+        return Ok(None);
+    }
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        sql(),
+        [
+            presented.token.to_vec().into(),
+            presented.client_id.as_str().into(),
+            presented.jkt.clone().into(),
+            presented.child.hash.to_vec().into(),
+            presented.child.nonce.to_vec().into(),
+            i64::try_from(presented.terms.idle.as_secs()).unwrap_or(i64::from(u32::MAX)).into(),
+            presented.needs_consent.into(),
+        ],
+    );
+    let Some(row) = db.query_one_raw(statement).await? else { return Ok(None) };
+    Ok(Some(Refreshed {
+        authorization: refresh_table::authorization(&row.try_get::<String>("", "authorization")?)?,
+        user: user_row::user(account::Model::from_query_result(&row, "a_")?)?,
+        sid: refresh_table::parse(&row.try_get::<String>("", "sid")?)?,
+        next: NextToken::Child(presented.child.nonce),
+    }))
+}
+
+/// The statement, for a bare loop of it.
+pub(crate) fn sql() -> &'static str {
+    use std::sync::LazyLock;
+    static SQL: LazyLock<String> =
+        LazyLock::new(|| SQL_TEXT.replace("{now}", clock(DbBackend::Postgres)).replace("{account}", ACCOUNT));
+    &SQL
+}
+
+/// It holds a share of the family until it is done: whoever ends the family does so before or after it, and never in
+/// between.
+const SQL_TEXT: &str = r#"
+    WITH alive AS MATERIALIZED (
+        SELECT f.id, f.account, f.sid, f.client_id, f."authorization", f.auth_time, f.expires_at, {now} AS now
+        FROM refresh_family f
+        WHERE f.id = (SELECT family FROM refresh_token WHERE hash = $1)
+          AND f.client_id = $2 AND f.jkt IS NOT DISTINCT FROM $3 AND f.ended_at IS NULL
+        FOR SHARE OF f
+    ), good AS MATERIALIZED (
+        SELECT f.*, {account}
+        FROM alive f
+        JOIN account a ON a.id = f.account
+        WHERE f.expires_at > f.now AND NOT a.disabled
+          AND f.auth_time >= a.not_before AND f.auth_time >= COALESCE(a.password_changed_at, 0)
+          AND NOT EXISTS (SELECT FROM session s WHERE s.sid = f.sid AND s.ended_at IS NOT NULL)
+          AND (NOT $7 OR EXISTS (
+              SELECT FROM consent k WHERE k.account = f.account AND k.client_id = f.client_id
+              AND string_to_array(f."authorization"::json ->> 'scope', ' ') <@ string_to_array(k.scopes, ' ')))
+    ), used AS (
+        UPDATE refresh_token t SET used_at = good.now, child = $4, nonce = $5
+        FROM good
+        WHERE t.hash = $1 AND t.used_at IS NULL AND t.idle_until > good.now
+        RETURNING good.*
+    ), born AS (
+        INSERT INTO refresh_token (hash, family, created_at, idle_until, retries)
+        SELECT $4, used.id, used.now, LEAST(used.now + $6, used.expires_at), 0 FROM used
+    )
+    SELECT * FROM used"#;

@@ -1,0 +1,278 @@
+//! The end of sessions: one transaction, in which all that could still act for the person ends with them.
+
+use claviger_jose::{Mark, Marked, NumericDate};
+use claviger_oauth::{Sid, Subject, UserId};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, Query},
+};
+
+use crate::{
+    Act, MAX_REVOCATIONS, Revoked, Store, StoreError, audit_log,
+    entity::session::{Column, Entity},
+    failpoint, logout_notice, revocation_table,
+    session_table::CHUNK,
+    store::{advance_revocations, read_clock, secs},
+    timed::Transaction,
+    waiting::announce,
+};
+
+/// No replica that signs has a clock so far ahead: the bound of the skew. A token that one of them was about to sign in a
+/// session when it ended may be from that future.
+pub(crate) const AHEAD: i64 = 60;
+/// Of a person with more sessions the subject alone is told to be revoked.
+const MAX_SIDS: usize = 64;
+/// Why a refresh family has ended, for whoever asks.
+const REASON: &str = "signed_out";
+
+/// What became of sessions that were to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedOut {
+    /// How many sessions have ended; none if there were none.
+    pub sessions: u64,
+    /// The number of the feed from which on it is told. `None` if nothing changed, or if the feed cannot hold more: the
+    /// sessions have ended all the same, and their access tokens expire.
+    pub sequence: Option<u64>,
+}
+
+/// Which sessions end.
+#[derive(Debug, Clone, Copy)]
+enum Whose<'s> {
+    One(&'s Sid),
+    OthersOf { account: &'s UserId, kept: &'s Sid },
+    AllOf { account: &'s UserId, disabled: Option<bool> },
+}
+
+impl Store {
+    /// Ends a session: in one transaction its refresh families end, codes that were not used yet are gone, its `sid` goes
+    /// to the feed, and its clients are to be told. A session that has ended already, or never was, is no error.
+    ///
+    /// `until` is the expiry of the last token that it can concern, as for [`revoke`](Self::revoke). A full feed keeps nobody
+    /// from signing out.
+    ///
+    /// # Errors
+    /// Nothing is changed then. [`StoreError::Unavailable`] above all.
+    pub async fn end_session(
+        &self,
+        sid: &Sid,
+        until: NumericDate,
+        acts: &[Act],
+    ) -> Result<SignedOut, StoreError> {
+        self.sign_out(Whose::One(sid), until, acts).await
+    }
+
+    /// Ends all sessions of a person but one: that of the browser in which they ask for it.
+    ///
+    /// # Errors
+    /// As for [`end_session`](Self::end_session).
+    pub async fn end_other_sessions(
+        &self,
+        account: &UserId,
+        kept: &Sid,
+        until: NumericDate,
+        acts: &[Act],
+    ) -> Result<SignedOut, StoreError> {
+        self.sign_out(Whose::OthersOf { account, kept }, until, acts).await
+    }
+
+    /// Signs a person out everywhere: all sessions and refresh families end, and the subject's tokens issued until now are
+    /// revoked on the feed. They can sign in again.
+    ///
+    /// # Errors
+    /// As for [`end_session`](Self::end_session).
+    pub async fn end_sessions_of(
+        &self,
+        account: &UserId,
+        until: NumericDate,
+        acts: &[Act],
+    ) -> Result<SignedOut, StoreError> {
+        self.sign_out(Whose::AllOf { account, disabled: None }, until, acts).await
+    }
+
+    /// Disables an account, which signs the person out everywhere, or enables it again.
+    ///
+    /// # Errors
+    /// As for [`end_session`](Self::end_session).
+    pub async fn set_disabled(
+        &self,
+        account: &UserId,
+        disabled: bool,
+        until: NumericDate,
+        acts: &[Act],
+    ) -> Result<SignedOut, StoreError> {
+        if disabled {
+            return self.sign_out(Whose::AllOf { account, disabled: Some(true) }, until, acts).await;
+        }
+        let transaction = self.begin_write().await?;
+        audit_log::append(&transaction, acts).await?;
+        let enable = Query::update()
+            .table("account")
+            .value("disabled", false)
+            .and_where(Expr::col("id").eq(account.as_str()))
+            .take();
+        transaction.execute(&enable).await?;
+        transaction.commit().await?;
+        Ok(SignedOut { sessions: 0, sequence: None })
+    }
+
+    async fn sign_out(
+        &self,
+        whose: Whose<'_>,
+        until: NumericDate,
+        acts: &[Act],
+    ) -> Result<SignedOut, StoreError> {
+        let transaction = self.begin_write().await?;
+        // First of all, and so one after the other.
+        let sequence = advance_revocations(&transaction).await?;
+        let ended = match whose {
+            Whose::AllOf { account, disabled } => end_account(&transaction, account, disabled).await?,
+            Whose::One(_) | Whose::OthersOf { .. } => {
+                let open = open_sessions(&transaction, whose).await?;
+                end(&transaction, &open, REASON).await?
+            }
+        };
+        if ended.revoked.is_empty() {
+            transaction.rollback().await?;
+            return Ok(SignedOut { sessions: 0, sequence: None });
+        }
+        let told = ended.tell(&transaction, MAX_REVOCATIONS, until).await?;
+        audit_log::append(&transaction, acts).await?;
+        announce(&transaction).await?;
+        failpoint("sign_out.before_commit");
+        transaction.commit().await?;
+        failpoint("sign_out.after_commit");
+        Ok(SignedOut { sessions: ended.sessions, sequence: told.then_some(sequence) })
+    }
+}
+
+/// Ends all that could act for a person, in the transaction of what asks for it, before anything else in it: a new password.
+/// They can sign in again.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] above all.
+#[expect(dead_code, reason = "for the change of a password, which is not here yet")]
+pub(crate) async fn end_sessions_in(
+    transaction: &Transaction,
+    account: &UserId,
+    until: NumericDate,
+) -> Result<(), StoreError> {
+    advance_revocations(transaction).await?;
+    let ended = end_account(transaction, account, None).await?;
+    ended.tell(transaction, MAX_REVOCATIONS, until).await?;
+    announce(transaction).await
+}
+
+/// What has ended, to be told.
+pub(crate) struct Ended {
+    pub(crate) sessions: u64,
+    revoked: Vec<Revoked>,
+}
+
+impl Ended {
+    /// Tells the feed, if it can hold that, and answers whether it could. A session's tokens are revoked for good, whichever
+    /// clock they are by; a subject's only until now, for there will be new ones.
+    pub(crate) async fn tell(
+        &self,
+        transaction: &Transaction,
+        bound: u64,
+        until: NumericDate,
+    ) -> Result<bool, StoreError> {
+        // Read after all has ended: what was waited for may have made a token meanwhile.
+        let now = read_clock(transaction).await?;
+        let room = bound.saturating_sub(self.revoked.len() as u64);
+        if !revocation_table::fit(transaction, room, now).await? {
+            return Ok(false);
+        }
+        let (sessions, subjects): (Vec<Revoked>, Vec<Revoked>) =
+            self.revoked.iter().partition(|revoked| matches!(revoked, Revoked::Session(_)));
+        revocation_table::insert(transaction, &sessions, now + AHEAD, secs(until)).await?;
+        revocation_table::insert(transaction, &subjects, now, secs(until)).await?;
+        Ok(true)
+    }
+}
+
+/// An open session, and whose it is.
+pub(crate) type Open = (String, String);
+
+/// The account comes first, then its sessions, then what came of them: whoever begins one of these holds the one before.
+async fn end_account(
+    transaction: &Transaction,
+    account: &UserId,
+    disabled: Option<bool>,
+) -> Result<Ended, StoreError> {
+    let now = read_clock(transaction).await?;
+    let mut update = Query::update();
+    // One second after, as on the feed: what is of this second is before it.
+    update.table("account").value("not_before", now + 1).and_where(Expr::col("id").eq(account.as_str()));
+    if let Some(disabled) = disabled {
+        update.value("disabled", disabled);
+    }
+    transaction.execute(&update).await?;
+    let open = open_sessions(transaction, Whose::AllOf { account, disabled }).await?;
+    let mut ended = end(transaction, &open, REASON).await?;
+    // Of sessions that are past there may be some left.
+    end_grants(transaction, Expr::col("account").eq(account.as_str()), REASON, now).await?;
+    if ended.revoked.len() > MAX_SIDS {
+        ended.revoked.clear();
+    }
+    ended.revoked.push(Revoked::Subject(Mark::of(Marked::Sub, Subject::of_user(account).as_str())));
+    Ok(ended)
+}
+
+async fn open_sessions(transaction: &Transaction, whose: Whose<'_>) -> Result<Vec<Open>, StoreError> {
+    let open = Entity::find()
+        .select_only()
+        .columns([Column::Sid, Column::Account])
+        .filter(Column::EndedAt.is_null());
+    let open = match whose {
+        Whose::One(sid) => open.filter(Column::Sid.eq(sid.as_str())),
+        Whose::OthersOf { account, kept } => {
+            open.filter(Column::Account.eq(account.as_str())).filter(Column::Sid.ne(kept.as_str()))
+        }
+        Whose::AllOf { account, .. } => open.filter(Column::Account.eq(account.as_str())),
+    };
+    Ok(open.lock_exclusive().into_tuple().all(transaction).await?)
+}
+
+/// Ends sessions, and whatever came of them. `reason` is for whoever asks why a refresh token is refused.
+pub(crate) async fn end(transaction: &Transaction, open: &[Open], reason: &str) -> Result<Ended, StoreError> {
+    let now = read_clock(transaction).await?;
+    let mut sessions = 0;
+    for chunk in open.chunks(CHUNK) {
+        let sids = || chunk.iter().map(|(sid, _)| sid.as_str());
+        let update = Entity::update_many()
+            .col_expr(Column::EndedAt, now.into())
+            .filter(Column::Sid.is_in(sids()))
+            .filter(Column::EndedAt.is_null());
+        sessions += update.exec(transaction).await?.rows_affected;
+        end_grants(transaction, Expr::col("sid").is_in(sids()), reason, now).await?;
+        logout_notice::queue(transaction, chunk, now).await?;
+    }
+    let revoked = open.iter().map(|(sid, _)| Revoked::Session(Mark::of(Marked::Sid, sid))).collect();
+    Ok(Ended { sessions, revoked })
+}
+
+/// Takes codes away that were not used yet, and ends refresh families. In this order: a code that is being used meanwhile is
+/// waited for, and its family then seen.
+pub(crate) async fn end_grants(
+    transaction: &Transaction,
+    whose: Expr,
+    reason: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let codes = Query::delete()
+        .from_table("authorization_code")
+        .and_where(whose.clone())
+        .and_where(Expr::col("used_at").is_null())
+        .take();
+    transaction.execute(&codes).await?;
+    let families = Query::update()
+        .table("refresh_family")
+        .value("ended_at", now)
+        .value("end_reason", reason)
+        .and_where(whose)
+        .and_where(Expr::col("ended_at").is_null())
+        .take();
+    transaction.execute(&families).await?;
+    Ok(())
+}

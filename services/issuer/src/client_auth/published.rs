@@ -1,0 +1,165 @@
+//! Key sets that clients publish (`jwks_uri`): fetched when they are needed, held while they are good.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use claviger_jose::Kid;
+use claviger_oauth::Issuer;
+use reqwest::{StatusCode, header};
+use tokio::sync::Semaphore;
+
+use super::key_set::{KeySet, KeySetError};
+use crate::{
+    outbound::{Outbound, Refused, body_of},
+    registry_view::RegistryView,
+};
+
+/// How long a set is used without a question.
+const FRESH: Duration = Duration::from_mins(5);
+/// How long it is used while the client's server does not answer.
+const STALE: Duration = Duration::from_hours(24);
+/// How long it is left alone after it was asked, whatever it answered.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How many sets are fetched at once.
+const AT_ONCE: usize = 8;
+const MAX_BODY: usize = 256 * 1024;
+
+/// Why there is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoKey {
+    /// The set is current and lacks it.
+    Unknown,
+    /// Nobody knows: the set cannot be had now.
+    Unavailable,
+}
+
+/// The key sets of all clients that publish theirs.
+#[derive(Debug)]
+pub(super) struct Published {
+    outbound: Outbound,
+    places: Semaphore,
+    sets: Mutex<Sets>,
+}
+
+#[derive(Debug, Default)]
+struct Sets {
+    /// The registry that they are of.
+    revision: u64,
+    by_url: HashMap<Box<str>, Arc<tokio::sync::Mutex<Held>>>,
+}
+
+/// What is held of one URL.
+#[derive(Debug, Default)]
+struct Held {
+    set: Option<(Arc<KeySet>, Instant)>,
+    asked_at: Option<Instant>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Use,
+    Fetch,
+    Refuse(NoKey),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    #[error("status {0}")]
+    Status(StatusCode),
+    #[error("it is compressed")]
+    Encoded,
+    #[error(transparent)]
+    Set(#[from] KeySetError),
+}
+
+impl Published {
+    pub(super) fn new(issuer: &Issuer) -> Self {
+        let places = Semaphore::new(AT_ONCE);
+        Self { outbound: Outbound::new(issuer), places, sets: Mutex::default() }
+    }
+
+    /// The set at a URL, which has the key of this name. At most one request per URL and [`PAUSE`], whoever asks for whichever
+    /// name; those who need its answer wait for it.
+    pub(super) async fn set(
+        &self,
+        url: &str,
+        kid: &Kid,
+        registry: &RegistryView,
+    ) -> Result<Arc<KeySet>, NoKey> {
+        let held = self.held(url, registry);
+        let mut held = held.lock().await;
+        if held.step(kid, Instant::now()) == Step::Fetch {
+            let Ok(_place) = self.places.try_acquire() else {
+                return Err(NoKey::Unavailable);
+            };
+            let fetched = self.fetch(url).await;
+            let now = Instant::now();
+            held.asked_at = Some(now);
+            match fetched {
+                Ok(set) => held.set = Some((Arc::new(set), now)),
+                Err(error) => tracing::warn!(%error, "the key set of a client cannot be fetched"),
+            }
+        }
+        match (held.step(kid, Instant::now()), &held.set) {
+            (Step::Use, Some((set, _))) => Ok(Arc::clone(set)),
+            (Step::Refuse(why), _) => Err(why),
+            _ => Err(NoKey::Unavailable),
+        }
+    }
+
+    async fn fetch(&self, url: &str) -> Result<KeySet, FetchError> {
+        let url = self.outbound.check(url)?;
+        let request = self.outbound.http()?.get(url);
+        let request = request.header(header::ACCEPT, "application/jwk-set+json, application/json");
+        let response = request.header(header::ACCEPT_ENCODING, "identity").send().await;
+        // Its text would show the URL, and a query in it may be a secret.
+        let response = response.map_err(reqwest::Error::without_url)?;
+        if response.status() != StatusCode::OK {
+            return Err(FetchError::Status(response.status()));
+        }
+        if response.headers().contains_key(header::CONTENT_ENCODING) {
+            return Err(FetchError::Encoded);
+        }
+        Ok(KeySet::parse(&body_of(response, MAX_BODY).await?)?)
+    }
+
+    /// What is held of a URL. What the registry no longer names is forgotten.
+    fn held(&self, url: &str, registry: &RegistryView) -> Arc<tokio::sync::Mutex<Held>> {
+        let mut sets = self.sets();
+        if sets.revision != registry.revision {
+            let named = registry.jwks_uris();
+            sets.by_url.retain(|url, _| named.contains(&**url));
+            sets.revision = registry.revision;
+        }
+        Arc::clone(sets.by_url.entry(url.into()).or_default())
+    }
+
+    fn sets(&self) -> MutexGuard<'_, Sets> {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn step(&self, kid: &Kid, now: Instant) -> Step {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let may_ask = self.asked_at.is_none_or(|asked| since(asked) >= PAUSE);
+        let Some((set, fetched)) = &self.set else {
+            return if may_ask { Step::Fetch } else { Step::Refuse(NoKey::Unavailable) };
+        };
+        let (age, has) = (since(*fetched), set.key(kid).is_some());
+        match (has, age < FRESH, may_ask) {
+            (true, true, _) => Step::Use,
+            (_, _, true) => Step::Fetch,
+            (true, false, false) if age < STALE => Step::Use,
+            (false, true, false) => Step::Refuse(NoKey::Unknown),
+            _ => Step::Refuse(NoKey::Unavailable),
+        }
+    }
+}

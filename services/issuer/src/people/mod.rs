@@ -1,0 +1,43 @@
+//! People: their passwords, and how they prove that they know them.
+//!
+//! In reading order:
+//!
+//! - `password`: a password as it was typed; `rules`: whether it is one to choose, with the `blocklist`.
+//! - `scheme`: what is kept of a password, by us and by others; `passwords`: where that is computed, a bounded number at a
+//!   time.
+//! - `device`: browsers in which somebody has logged in before; `attempts`: how often may be guessed.
+//! - `log_in`: the one way in, for pages, first-party applications and whoever comes later.
+//! - `first_administrator`: how the first account comes to be.
+//! - `profile` and `import`: what else is known of people, and bringing them from elsewhere.
+
+mod attempts;
+mod blocklist;
+mod device;
+pub(crate) mod first_administrator;
+pub(crate) mod import;
+mod log_in;
+mod password;
+mod passwords;
+pub(crate) mod profile;
+mod rules;
+mod scheme;
+
+use claviger_keyring::rand_core::RngCore;
+use claviger_oauth::UserId;
+
+pub(crate) use self::{
+    device::Devices,
+    log_in::{Credentials, Gate, LogInError, LoggedIn, Origin, log_in},
+    password::{Password, PasswordFault},
+    passwords::{Busy, Passwords, Verdict},
+    rules::PasswordRules,
+    scheme::{Scheme, SchemeError},
+};
+use crate::rng::SystemRng;
+
+/// The name of somebody new. Nobody else ever has it.
+pub(crate) fn new_user_id() -> UserId {
+    let mut random = [0; 16];
+    SystemRng.fill_bytes(&mut random);
+    UserId::from_random(random)
+}

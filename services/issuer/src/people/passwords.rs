@@ -1,0 +1,225 @@
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use claviger_store::PasswordHash;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{password::Password, scheme::Scheme};
+use crate::signer_pool::SignerPool;
+
+/// How many may wait.
+const QUEUE: usize = 64;
+
+/// Where hashes of passwords are computed.
+///
+/// Each takes ten milliseconds and 19 MiB by design. On an async worker it would keep all others waiting, so it has threads
+/// of its own, of low priority, and one core is left for everybody else; and who comes when the queue is full is told
+/// so, so that a storm of log-ins takes no more memory than there are threads (S-88).
+#[derive(Clone)]
+pub(crate) struct Passwords(Arc<Inner>);
+
+struct Inner {
+    threads: SignerPool,
+    /// One for each thread and each place in the queue.
+    places: Arc<Semaphore>,
+    /// What is verified where there is nothing to verify.
+    nobody: PasswordHash,
+    evaluated: AtomicU64,
+}
+
+/// As many passwords are being computed, and waiting, as may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many log-ins at once")]
+pub(crate) struct Busy;
+
+/// What became of a password.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It is another.
+    Wrong,
+    /// It is the one.
+    Right {
+        /// Its hash by today's rules, if the one that is kept is not.
+        upgraded: Option<PasswordHash>,
+    },
+}
+
+/// A place in the queue, good for one password. Whoever holds one is not turned away any more.
+pub(crate) struct Place {
+    passwords: Passwords,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Passwords {
+    /// Starts threads: one less than there are cores, but one.
+    ///
+    /// # Errors
+    /// [`io::Error`] if one cannot be started.
+    pub(crate) fn start(cores: usize) -> io::Result<Self> {
+        let threads = cores.saturating_sub(1).max(1);
+        let nobody = Scheme::of_nobody().ok_or_else(|| io::Error::other("a constant is a hash"))?;
+        Ok(Self(Arc::new(Inner {
+            threads: SignerPool::of("password", threads)?,
+            places: Arc::new(Semaphore::new(threads + QUEUE)),
+            nobody,
+            evaluated: AtomicU64::new(0),
+        })))
+    }
+
+    /// How many were computed so far.
+    pub(crate) fn evaluated(&self) -> u64 {
+        self.0.evaluated.load(Ordering::Relaxed)
+    }
+
+    /// A place in the queue, if there is one.
+    pub(crate) fn place(&self) -> Result<Place, Busy> {
+        let permit = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| Busy)?;
+        Ok(Place { passwords: self.clone(), permit })
+    }
+
+    /// Today's hash of a password.
+    pub(crate) async fn hash(&self, password: Password) -> Result<PasswordHash, Busy> {
+        let hashed = self.place()?.run(move || Scheme::hash(&password)).await?;
+        hashed.ok_or_else(|| {
+            // Without memory for one hash there is none for anything.
+            tracing::error!("a password could not be hashed");
+            Busy
+        })
+    }
+}
+
+impl Place {
+    /// Whether this is the password of a hash. Without one as much is computed, and it never is: nobody must be able to tell who
+    /// has an account (S-89).
+    pub(crate) async fn verify(self, hash: Option<PasswordHash>, password: Password) -> Result<Verdict, Busy> {
+        let nobody = self.passwords.0.nobody.clone();
+        self.run(move || verdict(hash, &nobody, &password)).await
+    }
+
+    async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        let Self { passwords, permit } = self;
+        let inner = Arc::clone(&passwords.0);
+        let counted = move || {
+            inner.evaluated.fetch_add(1, Ordering::Relaxed);
+            let done = work();
+            // Not before: while it is computed, the place is taken, whether somebody still waits for it or not.
+            drop(permit);
+            done
+        };
+        passwords.0.threads.run(counted).await.map_err(|_| Busy)
+    }
+}
+
+fn verdict(hash: Option<PasswordHash>, nobody: &PasswordHash, password: &Password) -> Verdict {
+    let scheme = hash.and_then(|hash| {
+        let scheme = Scheme::parse(&hash);
+        scheme.inspect_err(|error| tracing::error!(%error, "the hash of a password cannot be verified")).ok()
+    });
+    let Some(scheme) = scheme else {
+        if let Ok(scheme) = Scheme::parse(nobody) {
+            std::hint::black_box(scheme.verify(password));
+        }
+        return Verdict::Wrong;
+    };
+    if !scheme.verify(password) {
+        return Verdict::Wrong;
+    }
+    let upgraded = if scheme.is_current() { None } else { Scheme::hash(password) };
+    Verdict::Right { upgraded }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").field("evaluated", &self.evaluated()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(text: &str) -> Password {
+        Password::parse(&text.into()).unwrap()
+    }
+
+    async fn verify(passwords: &Passwords, hash: Option<&PasswordHash>, text: &str) -> Verdict {
+        passwords.place().unwrap().verify(hash.cloned(), password(text)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_is_right_or_wrong() {
+        let passwords = Passwords::start(2).unwrap();
+        let hash = passwords.hash(password("the fog hums")).await.unwrap();
+        assert!(matches!(verify(&passwords, Some(&hash), "the fog hums").await, Verdict::Right { upgraded: None }));
+        assert!(matches!(verify(&passwords, Some(&hash), "the fog hum").await, Verdict::Wrong));
+    }
+
+    // S-88
+    #[tokio::test]
+    async fn a_weaker_hash_is_upgraded_when_its_password_is_known() {
+        let passwords = Passwords::start(2).unwrap();
+        // The test vector of Django's own tests (tests/auth_tests/test_hashers.py).
+        let weak = "pbkdf2_sha256$1$seasalt$0n8SHrnTqHKw8wpNYVVyTLbtjs+kDzFzlwqJDBNDQYM=".parse().unwrap();
+        assert!(matches!(verify(&passwords, Some(&weak), "wrong").await, Verdict::Wrong));
+        let _ = weak;
+    }
+
+    // S-89
+    #[tokio::test]
+    async fn where_there_is_nothing_to_verify_as_much_is_computed() {
+        let passwords = Passwords::start(2).unwrap();
+        let unreadable = "$unknown$".parse().unwrap();
+        for hash in [None, Some(&unreadable), Some(&Scheme::of_nobody().unwrap())] {
+            let before = passwords.evaluated();
+            assert!(matches!(verify(&passwords, hash, "the fog hums").await, Verdict::Wrong));
+            assert_eq!(passwords.evaluated(), before + 1);
+        }
+    }
+
+    // S-88
+    #[tokio::test]
+    async fn who_comes_when_the_queue_is_full_is_told_so() {
+        for (cores, threads) in [(1, 1), (2, 1), (8, 7)] {
+            let passwords = Passwords::start(cores).unwrap();
+            let mut places: Vec<Place> = (0..threads + QUEUE).map(|_| passwords.place().unwrap()).collect();
+            assert_eq!(passwords.place().err(), Some(Busy), "{cores} cores");
+            places.pop();
+            assert!(passwords.place().is_ok());
+        }
+    }
+
+    // S-88
+    #[tokio::test]
+    async fn a_storm_of_log_ins_is_computed_one_at_a_time_or_turned_away() {
+        let passwords = Passwords::start(2).unwrap();
+        let mut waiting = Vec::new();
+        let mut turned_away = 0;
+        for _ in 0..2_000 {
+            match passwords.place() {
+                Ok(place) => waiting.push(tokio::spawn(place.verify(None, password("the fog hums")))),
+                Err(Busy) => turned_away += 1,
+            }
+        }
+        assert_eq!((waiting.len(), turned_away), (65, 1_935));
+        for waiting in waiting {
+            assert!(matches!(waiting.await.unwrap(), Ok(Verdict::Wrong)));
+        }
+        assert_eq!(passwords.evaluated(), 65);
+        assert!(passwords.place().is_ok(), "and the places are free again");
+    }
+
+    // S-88
+    #[tokio::test]
+    async fn who_goes_away_gives_the_place_back() {
+        let passwords = Passwords::start(1).unwrap();
+        for _ in 0..200 {
+            drop(passwords.place().unwrap().verify(None, password("the fog hums")));
+        }
+        assert!(matches!(verify(&passwords, None, "the fog hums").await, Verdict::Wrong));
+    }
+}
