@@ -14,6 +14,7 @@ mod postgres;
 mod redaction;
 mod replicas;
 mod rotation;
+mod sign_in;
 mod status;
 
 /// Settings that let a rotation happen in seconds. The inequalities between them hold all the same.
