@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use claviger_oauth::ClientId;
-use claviger_oauth::UserId;
+use claviger_oauth::{ClientId, UserId};
 use claviger_store::Act;
 use serde_json::Value;
 
