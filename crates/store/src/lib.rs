@@ -117,6 +117,7 @@ pub use link::{Link, LinkOutcome, LinkPurpose};
 pub use lock::ServingLock;
 pub use log_in::LogIn;
 pub use logout_notice::{LogoutNotice, MAX_LOGOUT_ATTEMPTS};
+pub use refresh_book::RefreshStanding;
 pub use password_hash::{PasswordHash, PasswordHashError};
 pub use refresh::{
     ChildToken, FamilyEnd, NextToken, RefreshAttempt, RefreshOutcome, RefreshTerms, Refreshed, RefusedRefresh,

@@ -27,6 +27,7 @@ pub mod admin;
 mod authorize;
 mod browser;
 pub mod checkpoint;
+mod claims;
 mod cli;
 mod client_auth;
 mod clock;
