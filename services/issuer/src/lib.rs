@@ -9,6 +9,8 @@
 //! - `pepper`: what the issuer derives other secrets from.
 //! - [`witnesses`]: who holds which keys, replicas and verifiers; [`actor`]: who did it, for the audit log.
 //! - [`server`]: what requests are answered from, in memory; the order of starting.
+//! - `provider`: what signing people in needs beyond that; `browser`: what browsers bring along and are believed;
+//!   `authorize`: from what a client asks to its code, by way of the pages.
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
 //! - `client_auth`: who a client is, by the one method that it registered; `outbound`: requests to where clients say.
@@ -22,6 +24,7 @@
 
 pub mod actor;
 pub mod admin;
+mod authorize;
 mod browser;
 pub mod checkpoint;
 mod cli;
@@ -40,6 +43,7 @@ pub mod lease;
 mod log_out;
 pub mod mint;
 pub mod pages;
+mod provider;
 mod pepper;
 mod outbound;
 pub mod registry_view;

@@ -32,3 +32,17 @@ pub(crate) fn random_id() -> uuid::Uuid {
     SystemRng.fill_bytes(&mut random);
     uuid::Builder::from_random_bytes(random).into_uuid()
 }
+
+/// 256 random bits, for a secret.
+pub(crate) fn random_bits() -> [u8; 32] {
+    let mut random = [0; 32];
+    SystemRng.fill_bytes(&mut random);
+    random
+}
+
+/// A nonce of AES-GCM.
+pub(crate) fn random_nonce() -> [u8; 12] {
+    let mut random = [0; 12];
+    SystemRng.fill_bytes(&mut random);
+    random
+}

@@ -21,6 +21,7 @@ use crate::{
     keys::{ExternalSigning, KeyView, Rotation, UnlockError, Vault},
     lease::Lease,
     mint::Mint,
+    provider::Provider,
     registry_view::RegistryView,
     reports::Reports,
     rng::random_id,
@@ -79,6 +80,13 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// No thread can be had for passwords.
+    pub(crate) fn threads(source: io::Error) -> Self {
+        Self::Io { what: "hashing threads".to_owned(), source }
+    }
+}
+
 /// What keeps keys and registry up to date has ended: it panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the ticker ended; this is a fault of the program")]
@@ -91,6 +99,7 @@ pub struct AuthorizationServer {
     /// For operators.
     admin: Option<TcpListener>,
     issuance: Arc<Issuance>,
+    provider: Arc<Provider>,
     vault: Arc<Vault>,
     ticker: Ticker,
     store: Store,
@@ -124,6 +133,8 @@ impl AuthorizationServer {
         let rotation = Rotation::new(store.clone(), Arc::clone(&vault), issuance.config.policy, actor);
         let ticker = Ticker::new(Arc::clone(&issuance), store.clone(), Arc::clone(&vault), rotation);
         ticker.first().await?;
+        let provider = Provider::open(Arc::clone(&issuance), store.clone(), &vault).await?;
+        let provider = Arc::new(provider);
         let bind = async |address: SocketAddr| {
             TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))
         };
@@ -133,7 +144,7 @@ impl AuthorizationServer {
             None => None,
         };
         let limits = issuance.config.limits;
-        Ok(Self { listener, admin, issuance, vault, ticker, store, limits, _lock: lock })
+        Ok(Self { listener, admin, issuance, provider, vault, ticker, store, limits, _lock: lock })
     }
 
     /// Where the server listens; with port 0 in the configuration, the port that was found.
@@ -159,7 +170,7 @@ impl AuthorizationServer {
     pub async fn serve(self) -> Result<Drained, TickerEnded> {
         let mut ticking = tokio::spawn(self.ticker.run());
         let shutdown = &self.issuance.shutdown;
-        let router = routes::router(Arc::clone(&self.issuance));
+        let router = routes::router(Arc::clone(&self.issuance), self.provider);
         let public = serve(self.listener, router, self.limits, shutdown.clone());
         let operators = async {
             if let Some(listener) = self.admin {

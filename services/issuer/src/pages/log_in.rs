@@ -48,12 +48,14 @@ pub(crate) enum LogInProblem {
     Busy,
     /// The database cannot be reached.
     Unavailable,
+    /// The page was open for too long, or somebody has signed in meanwhile: what was entered was not looked at.
+    Stale,
 }
 
 impl LogInProblem {
     fn status(self) -> StatusCode {
         match self {
-            Self::Wrong => StatusCode::FORBIDDEN,
+            Self::Wrong | Self::Stale => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -61,7 +63,7 @@ impl LogInProblem {
 
     fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Wrong => None,
+            Self::Wrong | Self::Stale => None,
             Self::TooMany { retry_after } => Some(retry_after),
             Self::Busy => Some(Duration::from_secs(2)),
             Self::Unavailable => Some(Duration::from_secs(30)),
@@ -75,6 +77,7 @@ impl LogInProblem {
             Self::TooMany { retry_after } => (words.too_many)(&(words.length)(retry_after)),
             Self::Busy => busy.to_owned(),
             Self::Unavailable => unavailable.to_owned(),
+            Self::Stale => words.errors.expired.happened.to_owned(),
         }
     }
 }

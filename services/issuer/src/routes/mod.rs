@@ -6,8 +6,10 @@ mod cors;
 mod discovery;
 pub(crate) mod health;
 mod jwks;
+mod par;
 mod revocations;
 mod token;
+mod welcome;
 
 use std::{any::Any, sync::Arc};
 
@@ -16,17 +18,24 @@ use axum::{
     body::Body,
     routing::{get, post},
 };
-use claviger_oauth::{JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, REVOCATIONS_PATH, TOKEN_PATH};
+use claviger_oauth::{
+    JWKS_PATH, OAUTH_DISCOVERY_PATH, OIDC_DISCOVERY_PATH, PAR_PATH, REVOCATIONS_PATH, TOKEN_PATH,
+};
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::server::Issuance;
+use crate::{
+    authorize,
+    pages::{WELCOME_PATH, asset},
+    provider::Provider,
+    server::Issuance,
+};
 
 /// All routes of the public listener.
-pub(crate) fn router(issuance: Arc<Issuance>) -> Router {
+pub(crate) fn router(issuance: Arc<Issuance>, provider: Arc<Provider>) -> Router {
     Router::new()
         .route(OIDC_DISCOVERY_PATH, get(discovery::openid_configuration))
         .route(OAUTH_DISCOVERY_PATH, get(discovery::authorization_server))
@@ -37,8 +46,20 @@ pub(crate) fn router(issuance: Arc<Issuance>) -> Router {
         .layer(cors::registered_origins(&issuance))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .layer(CatchPanicLayer::custom(panicked))
         .with_state(issuance)
+        .merge(people(provider))
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// The routes that sign people in, and so wait for the database.
+fn people(provider: Arc<Provider>) -> Router {
+    let assets = asset::router(Arc::clone(&provider.site));
+    Router::new()
+        .route(PAR_PATH, post(par::par))
+        .merge(authorize::router())
+        .route(WELCOME_PATH, get(welcome::show).post(welcome::choose))
+        .with_state(provider)
+        .merge(assets)
 }
 
 /// What a layer makes of a panic.
