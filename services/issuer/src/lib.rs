@@ -41,6 +41,7 @@ mod grant;
 pub mod http;
 pub mod keys;
 pub mod lease;
+mod log_out;
 pub mod mint;
 pub mod pages;
 mod provider;
