@@ -6,6 +6,7 @@
 //! - [`gate`]: a network with faults, and what platforms put before replicas.
 //! - [`Replica`]: one process of an issuer, with its own way to the database.
 //! - [`Load`]: callers of an issuer and its services, who keep an [`account`] of every answer.
+//! - [`refresh_history`]: what must hold of refresh tokens, over all that was asked and answered.
 //! - [`Process`]: a child that is ended when its owner goes.
 //! - [`Wire`]: a bare connection, for load.
 //! - [`Browser`]: a real browser, for pages.
@@ -24,6 +25,7 @@ mod load;
 mod person;
 pub mod postgres;
 mod process;
+pub mod refresh_history;
 mod replica;
 mod service;
 mod wire;
