@@ -74,20 +74,30 @@ impl RefreshHistory {
     /// when the family was dead.
     #[must_use]
     pub fn double_uses(&self) -> Vec<String> {
+        // When a token was known to be used, and a family to be dead: the first answer that says so.
+        let (mut used, mut dead) = (HashMap::new(), HashMap::new());
+        for call in &self.calls {
+            let first = match call.outcome {
+                Outcome::Refreshed(_) => used.entry(&call.token).or_insert(call.returned),
+                Outcome::Refused => dead.entry(call.family).or_insert(call.returned),
+                Outcome::Unavailable | Outcome::Unanswered => continue,
+            };
+            *first = call.returned.min(*first);
+        }
+        let after = |call: &Call, moment: Option<&Moment>, more: Duration| {
+            moment.is_some_and(|moment| call.invoked > *moment + more)
+        };
         let mut found = Vec::new();
         for (call, child) in self.refreshed() {
-            let first =
-                self.of(&call.token).filter(|first| first.is_refreshed()).map(|first| first.returned).min();
-            if first.is_some_and(|first| call.invoked > first + self.grace + ROUNDING) {
-                found.push(format!("{} was good again after the time of grace", call.token));
+            let token = &call.token;
+            if after(call, used.get(token), self.grace + ROUNDING) {
+                found.push(format!("{token} was good again after the time of grace"));
             }
-            let used = self.of(child).filter(|later| later.is_refreshed()).map(|later| later.returned).min();
-            if used.is_some_and(|used| call.invoked > used) {
-                found.push(format!("{} was good again after its child was used", call.token));
+            if after(call, used.get(child), Duration::ZERO) {
+                found.push(format!("{token} was good again after its child was used"));
             }
-            let dead = self.calls.iter().filter(|other| other.family == call.family && other.is_refused());
-            if dead.map(|refused| refused.returned).min().is_some_and(|dead| call.invoked > dead) {
-                found.push(format!("{} was good when its family was dead", call.token));
+            if after(call, dead.get(&call.family), Duration::ZERO) {
+                found.push(format!("{token} was good when its family was dead"));
             }
         }
         found
