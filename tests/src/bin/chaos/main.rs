@@ -16,6 +16,7 @@ mod issuer_down;
 mod operators;
 mod partition;
 mod plot;
+mod refresh;
 mod replica_cut;
 mod report;
 mod restart;

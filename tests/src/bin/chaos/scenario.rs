@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use crate::{
     Run, clocks, corruption, crash, database_down, disk_full, emergency, figure::Figure, issuer_down,
-    operators, partition, replica_cut, restart, rotation, storm, wait, wrong_key,
+    operators, partition, refresh, replica_cut, restart, rotation, storm, wait, wrong_key,
 };
 
 type Outcome = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Figure>>>>>;
@@ -74,6 +74,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "F12b",
         what: "a key is stolen, under load",
         play: |run| Box::pin(emergency::play(run)),
+    },
+    Scenario {
+        name: "F13",
+        what: "two clients use one refresh token, answers are lost and replicas are killed",
+        play: |run| Box::pin(refresh::play(run)),
     },
     Scenario {
         name: "F18",
