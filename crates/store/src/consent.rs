@@ -10,7 +10,7 @@ use sea_orm::{
 use crate::{
     Act, Store, StoreError, audit_log,
     entity::consent::{Column, Entity, Model},
-    sign_out::end_grants,
+    sign_out::{end_codes, end_families},
     store::{date, read_clock},
 };
 
@@ -100,7 +100,8 @@ impl Store {
         let theirs =
             Expr::col("account").eq(account.as_str()).and(Expr::col("client_id").eq(client_id.as_str()));
         let now = read_clock(&transaction).await?;
-        end_grants(&transaction, theirs, "consent_withdrawn", now).await?;
+        end_codes(&transaction, theirs.clone()).await?;
+        end_families(&transaction, theirs, "consent_withdrawn", now).await?;
         transaction.commit().await?;
         Ok(gone == 1)
     }

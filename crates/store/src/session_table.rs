@@ -4,14 +4,14 @@ use std::{collections::HashMap, time::Duration};
 
 use claviger_oauth::{ClientId, SessionSecret, Sid, UserId};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Set, TryIntoModel,
-    sea_query::{Expr, OnConflict, Query, SelectStatement},
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Set, TryIntoModel,
+    sea_query::{Expr, Query, SelectStatement},
 };
 
 use crate::{
     NewSession, OwnSession, Session, Store, StoreError,
     entity::{
+        account,
         session::{self, Column},
         session_client,
     },
@@ -220,33 +220,14 @@ impl Store {
     }
 }
 
-/// Notes that a client gets tokens in a session: it is told when the session ends.
-#[expect(dead_code, reason = "for the redemption of codes, which is not here yet")]
-pub(crate) async fn note_client(
-    db: &impl ConnectionTrait,
-    sid: &Sid,
-    client: &ClientId,
-) -> Result<(), StoreError> {
-    use session_client::Column::{ClientId, Sid};
-    let row = session_client::Model { sid: sid.as_str().to_owned(), client_id: client.as_str().to_owned() };
-    let keep = OnConflict::columns([Sid, ClientId]).do_nothing().to_owned();
-    let insert = session_client::Entity::insert(row.into_active_model()).on_conflict(keep);
-    insert.exec_without_returning(db).await?;
-    Ok(())
-}
-
 /// Whether the account is still as it was when its password was read. The row is held until the transaction ends: who
 /// ends all of its sessions comes before or after, and then sees this one.
 async fn may_sign_in(transaction: &Transaction, new: &NewSession) -> Result<bool, StoreError> {
-    let account = Query::select()
-        .column("id")
-        .from("account")
-        .and_where(Expr::col("id").eq(new.account.as_str()))
-        .and_where(Expr::col("disabled").eq(false))
-        .and_where(Expr::col("not_before").eq(secs(new.not_before)))
-        .lock_shared()
-        .take();
-    Ok(transaction.query_one(&account).await?.is_some())
+    let account = account::Entity::find_by_id(new.account.as_str())
+        .filter(account::Column::Disabled.eq(false))
+        .filter(account::Column::NotBefore.eq(secs(new.not_before)))
+        .lock_shared();
+    Ok(account.one(transaction).await?.is_some())
 }
 
 /// Whether a session is alive at this time.
@@ -254,10 +235,15 @@ fn is_alive(now: i64, idle: Duration) -> Condition {
     let idle = i64::try_from(idle.as_secs()).unwrap_or(i64::MAX);
     let account = Query::select()
         .expr(Expr::val(1))
-        .from("account")
-        .and_where(Expr::col(("account", "id")).equals((session::Entity, Column::Account)))
-        .and_where(Expr::col(("account", "disabled")).eq(false))
-        .and_where(Expr::col(("account", "not_before")).lte(Expr::col((session::Entity, Column::AuthTime))))
+        .from(account::Entity)
+        .and_where(
+            Expr::col((account::Entity, account::Column::Id)).equals((session::Entity, Column::Account)),
+        )
+        .and_where(account::Column::Disabled.eq(false))
+        .and_where(
+            Expr::col((account::Entity, account::Column::NotBefore))
+                .lte(Expr::col((session::Entity, Column::AuthTime))),
+        )
         .take();
     Condition::all()
         .add(Column::EndedAt.is_null())

@@ -9,7 +9,10 @@ use sea_orm::{
 
 use crate::{
     Act, MAX_REVOCATIONS, Revoked, Store, StoreError, audit_log,
-    entity::session::{Column, Entity},
+    entity::{
+        account,
+        session::{Column, Entity},
+    },
     failpoint, logout_notice, revocation_table,
     session_table::CHUNK,
     store::{advance_revocations, read_clock, secs},
@@ -41,6 +44,19 @@ enum Whose<'s> {
     One(&'s Sid),
     OthersOf { account: &'s UserId, kept: &'s Sid },
     AllOf { account: &'s UserId, disabled: Option<bool> },
+}
+
+impl Whose<'_> {
+    /// The rows of these, in each table that has a session and an account.
+    fn rows(self) -> Expr {
+        match self {
+            Self::One(sid) => Expr::col("sid").eq(sid.as_str()),
+            Self::OthersOf { account, kept } => {
+                Expr::col("account").eq(account.as_str()).and(Expr::col("sid").ne(kept.as_str()))
+            }
+            Self::AllOf { account, .. } => Expr::col("account").eq(account.as_str()),
+        }
+    }
 }
 
 impl Store {
@@ -105,12 +121,10 @@ impl Store {
         }
         let transaction = self.begin_write().await?;
         audit_log::append(&transaction, acts).await?;
-        let enable = Query::update()
-            .table("account")
-            .value("disabled", false)
-            .and_where(Expr::col("id").eq(account.as_str()))
-            .take();
-        transaction.execute(&enable).await?;
+        let enable = account::Entity::update_many()
+            .col_expr(account::Column::Disabled, false.into())
+            .filter(account::Column::Id.eq(account.as_str()));
+        enable.exec(&transaction).await?;
         transaction.commit().await?;
         Ok(SignedOut { sessions: 0, sequence: None })
     }
@@ -127,6 +141,7 @@ impl Store {
         let ended = match whose {
             Whose::AllOf { account, disabled } => end_account(&transaction, account, disabled).await?,
             Whose::One(_) | Whose::OthersOf { .. } => {
+                end_codes(&transaction, whose.rows()).await?;
                 let open = open_sessions(&transaction, whose).await?;
                 end(&transaction, &open, REASON).await?
             }
@@ -194,24 +209,28 @@ impl Ended {
 /// An open session, and whose it is.
 pub(crate) type Open = (String, String);
 
-/// The account comes first, then its sessions, then what came of them: whoever begins one of these holds the one before.
+/// In one order for all who change these: codes, the account, sessions, families. Whoever makes a family of a code holds the
+/// code and a share of the other two, and is waited for here; what it has made is then seen.
 async fn end_account(
     transaction: &Transaction,
     account: &UserId,
     disabled: Option<bool>,
 ) -> Result<Ended, StoreError> {
+    let whose = Whose::AllOf { account, disabled };
+    end_codes(transaction, whose.rows()).await?;
     let now = read_clock(transaction).await?;
-    let mut update = Query::update();
     // One second after, as on the feed: what is of this second is before it.
-    update.table("account").value("not_before", now + 1).and_where(Expr::col("id").eq(account.as_str()));
+    let mut update = account::Entity::update_many()
+        .col_expr(account::Column::NotBefore, (now + 1).into())
+        .filter(account::Column::Id.eq(account.as_str()));
     if let Some(disabled) = disabled {
-        update.value("disabled", disabled);
+        update = update.col_expr(account::Column::Disabled, disabled.into());
     }
-    transaction.execute(&update).await?;
-    let open = open_sessions(transaction, Whose::AllOf { account, disabled }).await?;
+    update.exec(transaction).await?;
+    let open = open_sessions(transaction, whose).await?;
     let mut ended = end(transaction, &open, REASON).await?;
     // Of sessions that are past there may be some left.
-    end_grants(transaction, Expr::col("account").eq(account.as_str()), REASON, now).await?;
+    end_families(transaction, whose.rows(), REASON, now).await?;
     if ended.revoked.len() > MAX_SIDS {
         ended.revoked.clear();
     }
@@ -219,22 +238,17 @@ async fn end_account(
     Ok(ended)
 }
 
+/// The sessions that are to end; their codes have.
 async fn open_sessions(transaction: &Transaction, whose: Whose<'_>) -> Result<Vec<Open>, StoreError> {
     let open = Entity::find()
         .select_only()
         .columns([Column::Sid, Column::Account])
         .filter(Column::EndedAt.is_null());
-    let open = match whose {
-        Whose::One(sid) => open.filter(Column::Sid.eq(sid.as_str())),
-        Whose::OthersOf { account, kept } => {
-            open.filter(Column::Account.eq(account.as_str())).filter(Column::Sid.ne(kept.as_str()))
-        }
-        Whose::AllOf { account, .. } => open.filter(Column::Account.eq(account.as_str())),
-    };
+    let open = open.filter(whose.rows());
     Ok(open.lock_exclusive().into_tuple().all(transaction).await?)
 }
 
-/// Ends sessions, and whatever came of them. `reason` is for whoever asks why a refresh token is refused.
+/// Ends sessions whose codes are gone, and their families. `reason` is for whoever asks why a refresh token is refused.
 pub(crate) async fn end(transaction: &Transaction, open: &[Open], reason: &str) -> Result<Ended, StoreError> {
     let now = read_clock(transaction).await?;
     let mut sessions = 0;
@@ -245,27 +259,31 @@ pub(crate) async fn end(transaction: &Transaction, open: &[Open], reason: &str) 
             .filter(Column::Sid.is_in(sids()))
             .filter(Column::EndedAt.is_null());
         sessions += update.exec(transaction).await?.rows_affected;
-        end_grants(transaction, Expr::col("sid").is_in(sids()), reason, now).await?;
+        end_families(transaction, Expr::col("sid").is_in(sids()), reason, now).await?;
         logout_notice::queue(transaction, chunk, now).await?;
     }
     let revoked = open.iter().map(|(sid, _)| Revoked::Session(Mark::of(Marked::Sid, sid))).collect();
     Ok(Ended { sessions, revoked })
 }
 
-/// Takes codes away that were not used yet, and ends refresh families. In this order: a code that is being used meanwhile is
-/// waited for, and its family then seen.
-pub(crate) async fn end_grants(
+/// Takes away the codes that were not used yet: there is nothing that a second use would have to end.
+pub(crate) async fn end_codes(transaction: &Transaction, whose: Expr) -> Result<(), StoreError> {
+    let codes = Query::delete()
+        .from_table("authorization_code")
+        .and_where(whose)
+        .and_where(Expr::col("used_at").is_null())
+        .take();
+    transaction.execute(&codes).await?;
+    Ok(())
+}
+
+/// Ends the refresh families that are alive.
+pub(crate) async fn end_families(
     transaction: &Transaction,
     whose: Expr,
     reason: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    let codes = Query::delete()
-        .from_table("authorization_code")
-        .and_where(whose.clone())
-        .and_where(Expr::col("used_at").is_null())
-        .take();
-    transaction.execute(&codes).await?;
     let families = Query::update()
         .table("refresh_family")
         .value("ended_at", now)

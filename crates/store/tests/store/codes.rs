@@ -152,7 +152,8 @@ async fn a_pushed_request_is_taken_once_by_the_client_that_pushed_it() {
         let uri = RequestUri::from_random(random());
         store.push_request(&uri, &shop, "the request", Duration::from_hours(1)).await.expect("it is kept");
         assert_eq!(store.take_pushed_request(&uri, &other).await.expect("it answers"), None);
-        let both = tokio::join!(store.take_pushed_request(&uri, &shop), replica.take_pushed_request(&uri, &shop));
+        let both =
+            tokio::join!(store.take_pushed_request(&uri, &shop), replica.take_pushed_request(&uri, &shop));
         let taken = [both.0.expect("it answers"), both.1.expect("it answers")];
         assert_eq!(taken.iter().flatten().collect::<Vec<_>>(), ["the request"]);
         assert_eq!(store.take_pushed_request(&uri, &shop).await.expect("it answers"), None);

@@ -6,10 +6,12 @@ use std::{
 };
 
 use claviger_jose::NumericDate;
-use claviger_oauth::{Authorization, AuthorizationCode, ClientId, RefreshPolicy, RefreshToken, ScopeSet, UserId};
+use claviger_oauth::{
+    Authorization, AuthorizationCode, ClientId, RefreshPolicy, RefreshToken, ScopeSet, UserId,
+};
 use claviger_store::{
-    Act, ChildToken, NewCode, NextToken, PresentedCode, Redemption, RefreshAttempt, RefreshOutcome, RefreshTerms,
-    Store, StoreError,
+    Act, ChildToken, NewCode, NextToken, PresentedCode, Redemption, RefreshAttempt, RefreshOutcome,
+    RefreshTerms, Store, StoreError,
 };
 
 use crate::fixture::{Database, Intruder};

@@ -4,7 +4,7 @@ use claviger_store::{LogoutNotice, MAX_LOGOUT_ATTEMPTS};
 
 use crate::{
     fixture::on_each_database,
-    people::{FAR, House},
+    house::{FAR, House},
 };
 
 async fn take(house: &House, most: u32) -> Vec<LogoutNotice> {

@@ -8,12 +8,12 @@ mod failpoints;
 mod fixture;
 mod fleet;
 mod granted;
+mod house;
 mod key_changes;
 mod key_states;
 mod logout_notices;
 mod opening;
 mod outages;
-mod people;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
 mod refreshes;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use claviger_jose::{Mark, Marked};
 use claviger_oauth::{RefreshPolicy, RefreshRefusal, RefreshToken};
-use claviger_store::{FamilyEnd, NextToken, RefreshAttempt, RefreshOutcome, RefusedRefresh, Revoked, StoreError};
+use claviger_store::{
+    FamilyEnd, NextToken, RefreshAttempt, RefreshOutcome, RefusedRefresh, Revoked, StoreError,
+};
 
 use crate::{
     fixture::{at, on_each_database},
@@ -13,7 +15,10 @@ use crate::{
 
 #[track_caller]
 fn refused(outcome: &RefreshOutcome, expected: RefusedRefresh) {
-    assert!(matches!(outcome, RefreshOutcome::Refused(why) if *why == expected), "{outcome:?}, not {expected:?}");
+    assert!(
+        matches!(outcome, RefreshOutcome::Refused(why) if *why == expected),
+        "{outcome:?}, not {expected:?}"
+    );
 }
 
 async fn is_on_feed(home: &Home) -> bool {
@@ -160,7 +165,9 @@ async fn of_many_who_present_one_token_at_once_all_get_one_child_or_the_family_e
             let (mut children, mut reused) = (Vec::new(), 0);
             for outcome in presented {
                 match outcome.await.expect("no panic") {
-                    Ok(outcome @ RefreshOutcome::Refreshed(_)) => children.push(child(&token, &outcome).hash()),
+                    Ok(outcome @ RefreshOutcome::Refreshed(_)) => {
+                        children.push(child(&token, &outcome).hash())
+                    }
                     Ok(RefreshOutcome::Reused { .. }) => reused += 1,
                     Ok(RefreshOutcome::Refused(_)) | Err(StoreError::Unavailable(_)) => {}
                     other => panic!("{other:?}"),
@@ -235,7 +242,11 @@ async fn each_refresh_asks_for_the_person_the_session_and_the_consent_anew() {
         let consent = "INSERT INTO consent (account, client_id, scopes, granted_at)
                        VALUES ('ann', 'shop', 'openid offline_access orders:read orders:write', 1)";
         let facts = [
-            ("UPDATE account SET disabled = TRUE", "UPDATE account SET disabled = FALSE", RefusedRefresh::Disabled),
+            (
+                "UPDATE account SET disabled = TRUE",
+                "UPDATE account SET disabled = FALSE",
+                RefusedRefresh::Disabled,
+            ),
             (
                 "UPDATE account SET not_before = 1001",
                 "UPDATE account SET not_before = 1000",
@@ -280,7 +291,8 @@ async fn who_asks_for_more_is_refused_before_the_token_is_used_up() {
         let token = home.family("f").await;
         let wider = RefreshAttempt { scope: Some(scopes("orders:read orders:delete")), ..attempt(&token) };
         assert!(matches!(home.present(wider).await, RefreshOutcome::WiderScope));
-        let other = RefreshAttempt { resource: vec!["https://ledger.test".parse().unwrap()], ..attempt(&token) };
+        let other =
+            RefreshAttempt { resource: vec!["https://ledger.test".parse().unwrap()], ..attempt(&token) };
         assert!(matches!(home.present(other).await, RefreshOutcome::OtherTarget));
         let narrower = RefreshAttempt {
             scope: Some(scopes("orders:read")),
@@ -330,7 +342,8 @@ async fn a_token_that_is_not_rotated_is_good_again_and_does_not_die_of_idleness(
         home.run("UPDATE refresh_token SET idle_until = idle_until - 14 * 3600").await;
         assert!(same(home.present(by(RefreshPolicy::RotateNearEnd)).await));
         assert!(same(home.present(by(RefreshPolicy::Never)).await));
-        let short = "refresh_token t JOIN refresh_family f ON f.id = t.family WHERE t.idle_until < f.expires_at - 60";
+        let short =
+            "refresh_token t JOIN refresh_family f ON f.id = t.family WHERE t.idle_until < f.expires_at - 60";
         assert_eq!(home.intruder.count(short).await, 0, "it has all of its time again");
         // Seven are.
         home.run("UPDATE refresh_token SET idle_until = idle_until - 17 * 3600").await;
@@ -348,12 +361,14 @@ async fn a_client_ends_a_family_of_its_own_by_any_of_its_tokens() {
         let next = home.refresh(&token).await;
         let (shop, other) = (shop(), "other".parse().unwrap());
         let end = |client_id| FamilyEnd { client_id, until: at(99_999_999_999), act: act("refresh.revoke") };
-        assert!(!home.store.end_family_of(&token, end(&other)).await.expect("it answers"));
-        assert!(home.store.end_family_of(&token, end(&shop)).await.expect("it answers"));
+        assert_eq!(home.store.end_family_of(&token, end(&other)).await.expect("it answers"), None);
+        assert_eq!(home.store.session_of(&next, &other).await.expect("it answers"), None);
+        let sid = home.store.session_of(&next, &shop).await.expect("it answers").expect("a session");
+        assert_eq!(home.store.end_family_of(&token, end(&shop)).await.expect("it answers"), Some(sid));
         refused(&home.present(attempt(&next)).await, RefreshRefusal::Ended.into());
         assert!(is_on_feed(&home).await);
         let unknown = RefreshToken::from_random(random());
-        assert!(!home.store.end_family_of(&unknown, end(&shop)).await.expect("it answers"));
+        assert_eq!(home.store.end_family_of(&unknown, end(&shop)).await.expect("it answers"), None);
     })
     .await;
 }
@@ -362,7 +377,8 @@ async fn a_client_ends_a_family_of_its_own_by_any_of_its_tokens() {
 async fn what_nobody_can_use_any_more_is_forgotten_and_the_rest_is_not() {
     on_each_database(async |database| {
         let home = Home::of(&database).await;
-        let (alive, past, ended) = (home.family("alive").await, home.family("past").await, home.family("ended").await);
+        let (alive, past, ended) =
+            (home.family("alive").await, home.family("past").await, home.family("ended").await);
         let next = home.refresh(&alive).await;
         home.refresh(&past).await;
         home.refresh(&ended).await;

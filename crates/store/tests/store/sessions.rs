@@ -6,7 +6,7 @@ use claviger_jose::NumericDate;
 
 use crate::{
     fixture::on_each_database,
-    people::{House, IDLE, new, secret, user},
+    house::{House, IDLE, new, secret, user},
 };
 
 // S-94
@@ -93,16 +93,16 @@ async fn that_a_session_is_used_is_written_at_most_once_a_minute() {
 async fn who_was_signed_out_while_the_password_was_checked_is_not_signed_in_by_it() {
     on_each_database(async |database| {
         let house = House::of(&database, &["ada", "bob"]).await;
-        house.store.end_sessions_of(&user("ada"), crate::people::FAR, &[]).await.expect("ended");
+        house.store.end_sessions_of(&user("ada"), crate::house::FAR, &[]).await.expect("ended");
         let begun = house.store.begin_session(&secret(1), &new("ada", 1)).await.expect("no error");
         assert_eq!(begun, None);
-        house.store.set_disabled(&user("bob"), true, crate::people::FAR, &[]).await.expect("disabled");
+        house.store.set_disabled(&user("bob"), true, crate::house::FAR, &[]).await.expect("disabled");
         let mut read_again = new("bob", 1);
         let not_before =
             house.intruder.read("SELECT CAST(not_before AS TEXT) FROM account WHERE id = 'bob'").await;
         read_again.not_before = NumericDate::from_secs(not_before.parse().expect("a number"));
         assert_eq!(house.store.begin_session(&secret(1), &read_again).await.expect("no error"), None);
-        house.store.set_disabled(&user("bob"), false, crate::people::FAR, &[]).await.expect("enabled");
+        house.store.set_disabled(&user("bob"), false, crate::house::FAR, &[]).await.expect("enabled");
         let begun = house.store.begin_session(&secret(1), &read_again).await.expect("no error");
         assert!(begun.is_some(), "who signs in after it is, in the same second too");
         assert!(house.alive(&secret(1)).await.is_some());
@@ -123,7 +123,7 @@ async fn a_person_sees_what_is_open_and_what_clients_still_hold() {
         house.note_client(&used, "mail").await;
         house.note_client(&unused, "shop").await;
         house.add_family("f2", "shop", &unused).await;
-        house.store.end_session(&ended.sid, crate::people::FAR, &[]).await.expect("ended");
+        house.store.end_session(&ended.sid, crate::house::FAR, &[]).await.expect("ended");
         house.execute("UPDATE session SET seen_at = 9 WHERE sid IN ('s2', 's3')").await;
         let open = house.store.sessions_of(&user("ada"), IDLE).await.expect("read");
         let open: Vec<_> =

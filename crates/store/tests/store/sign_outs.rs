@@ -6,7 +6,7 @@ use claviger_store::{Revoked, SignedOut};
 
 use crate::{
     fixture::on_each_database,
-    people::{FAR, House, act, client, revoked_sid, revoked_sub, user},
+    house::{FAR, House, act, client, revoked_sid, revoked_sub, user},
 };
 
 /// Two people; Ada is signed in twice.
@@ -39,8 +39,8 @@ async fn a_session_ends_with_all_that_came_of_it_in_one_transaction() {
         let ended = house.store.end_session(&sid, FAR, &[act("session.end")]).await.expect("ended");
         let sequence = house.store.revisions().await.expect("read").revocations;
         assert_eq!(ended, SignedOut { sessions: 1, sequence: Some(sequence) });
-        assert_eq!(house.alive(&crate::people::secret(1)).await, None);
-        assert!(house.alive(&crate::people::secret(2)).await.is_some(), "the others go on");
+        assert_eq!(house.alive(&crate::house::secret(1)).await, None);
+        assert!(house.alive(&crate::house::secret(2)).await.is_some(), "the others go on");
         assert_eq!((house.families().await.as_str(), house.codes().await), ("f2 f3", 5));
         let feed = house.feed().await;
         assert_eq!(feed.iter().map(|entry| entry.revoked).collect::<Vec<_>>(), [revoked_sid(&sid)]);
@@ -64,8 +64,8 @@ async fn a_person_ends_all_other_sessions_and_stays_in_this_one() {
         let (kept, other) = ("s1".parse().expect("a sid"), "s2".parse().expect("a sid"));
         let ended = house.store.end_other_sessions(&user("ada"), &kept, FAR, &[]).await.expect("ended");
         assert_eq!(ended.sessions, 1);
-        assert!(house.alive(&crate::people::secret(1)).await.is_some());
-        assert!(house.alive(&crate::people::secret(3)).await.is_some(), "somebody else's");
+        assert!(house.alive(&crate::house::secret(1)).await.is_some());
+        assert!(house.alive(&crate::house::secret(3)).await.is_some(), "somebody else's");
         assert_eq!(house.families().await, "f1 f3");
         let feed: Vec<_> = house.feed().await.iter().map(|entry| entry.revoked).collect();
         assert_eq!(feed, [revoked_sid(&other)], "the person's own tokens live");
@@ -93,7 +93,7 @@ async fn check_everything_ends(disable: bool) {
         let disabled = if disable { "disabled" } else { "NOT disabled" };
         let account = format!("SELECT id FROM account WHERE id = 'ada' AND not_before > 1 AND {disabled}");
         assert_eq!(house.intruder.read(&account).await, "ada");
-        assert!(house.alive(&crate::people::secret(3)).await.is_some(), "somebody else's");
+        assert!(house.alive(&crate::house::secret(3)).await.is_some(), "somebody else's");
         assert_eq!(house.audited().await, 1);
     })
     .await;
@@ -173,7 +173,7 @@ async fn a_client_that_a_person_allows_no_more_has_nothing_of_theirs_left() {
         assert!(house.store.withdraw_consent(&ada, &shop, &[act("consent.withdraw")]).await.expect("ok"));
         assert_eq!(house.store.consent(&ada, &shop).await.expect("read"), None);
         assert_eq!((house.families().await.as_str(), house.codes().await), ("f3", 4));
-        assert!(house.alive(&crate::people::secret(1)).await.is_some(), "the person stays signed in");
+        assert!(house.alive(&crate::house::secret(1)).await.is_some(), "the person stays signed in");
         assert!(!house.store.withdraw_consent(&ada, &shop, &[]).await.expect("ok"));
         assert_eq!(house.audited().await, 2);
     })

@@ -8,6 +8,7 @@ mod init;
 mod keys;
 mod migrate;
 mod progress;
+mod restored;
 mod revoke;
 mod rewrap;
 mod serve;
@@ -67,6 +68,9 @@ enum Command {
     /// Look at the clients and change their secrets.
     #[command(subcommand)]
     Clients(clients::Clients),
+    /// Say that the database was restored from a backup, before anybody is served from it: everybody is signed out, and
+    /// nothing that can be used once is left.
+    Restored(restored::Restored),
 }
 
 impl Cli {
@@ -87,6 +91,7 @@ impl Cli {
             Command::Revoke(revoke) => revoke.run(&config(&self.data_dir)?).await,
             Command::Audit(audit) => audit.run(&config(&self.data_dir)?).await,
             Command::Clients(clients) => clients.run(&config(&self.data_dir)?).await,
+            Command::Restored(restored) => restored.run(&config(&self.data_dir)?).await,
         }
     }
 }

@@ -153,6 +153,7 @@ impl Drill {
         let start = Instant::now();
         self.fleet.stop_issuer().await?;
         backup::copy(&self.fleet, backup::Way::Back).await?;
+        self.command(&["restored", "--yes"]).await?;
         self.fleet.start_issuer().await?;
         self.note("restoration: the issuer serves the older database", start.elapsed(), PATIENCE);
         ensure!(self.fleet.home.kid("ES256", "active").await? == stolen, "the backup knows of no revocation");

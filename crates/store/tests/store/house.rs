@@ -56,8 +56,8 @@ impl House {
     /// A refresh family of a client in a session.
     pub(crate) async fn add_family(&self, id: &str, client: &str, session: &Session) {
         let (account, sid) = (session.account.as_str(), session.sid.as_str());
-        let columns = "id, client_id, account, sid, \"authorization\", created_at, expires_at";
-        let values = format!("'{id}', '{client}', '{account}', '{sid}', '{{}}', 0, 4000000000");
+        let columns = "id, client_id, account, sid, \"authorization\", auth_time, created_at, expires_at";
+        let values = format!("'{id}', '{client}', '{account}', '{sid}', '{{}}', 0, 0, 4000000000");
         self.execute(&format!("INSERT INTO refresh_family ({columns}) VALUES ({values})")).await;
     }
 
