@@ -12,6 +12,7 @@ mod load;
 mod outage;
 mod postgres;
 mod redaction;
+mod relying_parties;
 mod replicas;
 mod rotation;
 mod sign_in;
