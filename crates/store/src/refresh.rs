@@ -201,7 +201,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
-    pub async fn session_of(&self, token: &RefreshToken, client: &ClientId) -> Result<Option<Sid>, StoreError> {
+    pub async fn session_of(
+        &self,
+        token: &RefreshToken,
+        client: &ClientId,
+    ) -> Result<Option<Sid>, StoreError> {
         Ok(refresh_table::family_of(&self.db, &token.hash(), client).await?.map(|(_, sid)| sid))
     }
 

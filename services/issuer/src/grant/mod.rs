@@ -1,4 +1,4 @@
-//! From a token request to its answer: one file per grant type, and each ends in a [`Grant`].
+//! From a token request to its answer: one file per grant type, and each ends in a [`Grant`](crate::mint::Grant).
 //!
 //! [`answer`] is asked by the token endpoint and by first-party log-in, once it is proven who the client is.
 
@@ -11,16 +11,13 @@ use std::{net::IpAddr, sync::Arc};
 
 use claviger_jose::{Algorithm, Typ};
 use claviger_oauth::{
-    ClientId, GrantRequest, IdTokenClaims, Subject, TokenError, TokenRequest, TokenResponse, access_token_hash,
+    ClientId, GrantRequest, IdTokenClaims, Subject, TokenError, TokenRequest, TokenResponse,
+    access_token_hash,
 };
 use claviger_store::{Client, StoreError};
 
 use crate::{
-    client_auth::allow,
-    clock::wall_clock,
-    mint::{Grant, Person},
-    provider::Provider,
-    registry_view::RegistryView,
+    client_auth::allow, clock::wall_clock, mint::Person, provider::Provider, registry_view::RegistryView,
 };
 
 /// How soon a client may ask again when the database did not answer.
@@ -72,7 +69,8 @@ pub(crate) async fn answer(
     if let Some(person) = person {
         if person.id_token.is_some() {
             let told = IdToken { subject: &subject, client_id: &client_id, person: &person };
-            response.id_token = Some(told.sign(provider, &response.access_token, (now, now + lifetime)).await?);
+            response.id_token =
+                Some(told.sign(provider, &response.access_token, (now, now + lifetime)).await?);
         }
         response.refresh_token = person.refresh.as_ref().map(|token| token.expose().to_owned());
     }

@@ -31,10 +31,9 @@ pub(super) fn grant(
         .filter(|scope| target.may.iter().any(|may| may.contains(scope)))
         .filter_map(|scope| scope.parse().ok())
         .collect();
-    let id_token = scope.contains(OPENID).then(|| Told {
-        nonce: authorization.nonce.clone(),
-        extra: serde_json::Map::new(),
-    });
+    let id_token = scope
+        .contains(OPENID)
+        .then(|| Told { nonce: authorization.nonce.clone(), extra: serde_json::Map::new() });
     Ok(Grant {
         subject: Subject::of_user(&user.id),
         client_id: asked.client.client_id.clone(),

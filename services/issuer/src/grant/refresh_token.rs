@@ -1,24 +1,20 @@
 //! The client goes on acting for a person (RFC 6749 section 6).
 
+use claviger_keyring::rand_core::RngCore;
 use claviger_oauth::{AuthenticationMethod, RefreshPolicy, RefreshToken, TokenError};
 use claviger_store::{ChildToken, NextToken, RefreshAttempt, RefreshOutcome, RefreshTerms, RefusedRefresh};
 use serde_json::json;
 
 use super::{Asked, invalid_grant, not_stored, person, unavailable};
-use crate::{
-    actor::Actor,
-    clock::wall_clock,
-    expiry::last_expiry,
-    mint::Grant,
-    rng::random_bits,
-};
+use crate::{actor::Actor, clock::wall_clock, expiry::last_expiry, mint::Grant, rng::SystemRng};
 
 /// Presents a refresh token. Its child is made before it is known whether there will be one: the database gets the hash
 /// alone.
 pub(super) async fn present(asked: &Asked<'_>, token: &RefreshToken) -> Result<Grant, TokenError> {
     let provider = asked.provider;
     let secrets = provider.secrets().map_err(|_| unavailable())?;
-    let nonce = random_bits();
+    let mut nonce = [0; 16];
+    SystemRng.fill_bytes(&mut nonce);
     let child = secrets.refresh_child(token, &nonce);
     let attempt = attempt(asked, token, ChildToken { hash: child.hash(), nonce });
     let outcome = provider.store.present_refresh(attempt).await;
