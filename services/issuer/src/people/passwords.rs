@@ -163,10 +163,14 @@ mod tests {
     #[tokio::test]
     async fn a_weaker_hash_is_upgraded_when_its_password_is_known() {
         let passwords = Passwords::start(2).unwrap();
-        // The test vector of Django's own tests (tests/auth_tests/test_hashers.py).
-        let weak = "pbkdf2_sha256$1$seasalt$0n8SHrnTqHKw8wpNYVVyTLbtjs+kDzFzlwqJDBNDQYM=".parse().unwrap();
+        // As argon2-cffi has written it.
+        let weak = "$argon2id$v=19$m=512,t=3,p=1$sOjj9k6iqTlXkxEDmsqbJg$RbRixz0DtVBeM+s7qjRQK0rVRXgZTP5VPX0yhwq8BNA";
+        let (weak, right) = (weak.parse().unwrap(), "correct horse battery staple, Zo\u{eb}");
         assert!(matches!(verify(&passwords, Some(&weak), "wrong").await, Verdict::Wrong));
-        let _ = weak;
+        let Verdict::Right { upgraded: Some(strong) } = verify(&passwords, Some(&weak), right).await else {
+            panic!("right, and upgraded");
+        };
+        assert!(matches!(verify(&passwords, Some(&strong), right).await, Verdict::Right { upgraded: None }));
     }
 
     // S-89
