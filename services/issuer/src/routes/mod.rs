@@ -28,7 +28,7 @@ use http::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    authorize,
+    authorize, first_party,
     pages::{WELCOME_PATH, asset},
     provider::Provider,
     server::Issuance,
@@ -59,6 +59,7 @@ fn people(provider: Arc<Provider>) -> Router {
         .layer(cors::registered_origins(&provider.issuance))
         .route(PAR_PATH, post(par::par))
         .merge(authorize::router())
+        .merge(first_party::router().layer(cors::registered_origins(&provider.issuance)))
         .route(WELCOME_PATH, get(welcome::show).post(welcome::choose))
         .with_state(provider)
         .merge(assets)
