@@ -5,6 +5,7 @@
 //! - [`Fleet`]: an issuer and both services, with the clients of [`FLEET`].
 //! - [`gate`]: a network with faults, and what platforms put before replicas.
 //! - [`Replica`]: one process of an issuer, with its own way to the database.
+//! - [`App`]: an application that signs people in.
 //! - [`Load`]: callers of an issuer and its services, who keep an [`account`] of every answer.
 //! - [`Process`]: a child that is ended when its owner goes.
 //! - [`Wire`]: a bare connection, for load.
@@ -21,6 +22,7 @@ mod http;
 mod issuer;
 mod keys;
 mod load;
+mod people;
 mod person;
 pub mod postgres;
 mod process;
@@ -29,11 +31,12 @@ mod service;
 mod wire;
 
 pub use browser::{Browser, Look};
-pub use fleet::{FLEET, Fleet, LEDGER, ORDERS, robot_assertion};
+pub use fleet::{FLEET, Fleet, LEDGER, ORDERS, PAGE, robot_assertion};
 pub use http::{Reply, client, until};
 pub use issuer::{Database, IssuerHome, Ran, TokenQuestion, ready};
 pub use keys::{ListedKey, published};
 pub use load::{Load, Loading, token_request};
+pub use people::App;
 pub use person::{CodeFlow, PageForm, Person};
 pub use process::{Process, binary, free_port, run};
 pub use replica::Replica;

@@ -13,8 +13,10 @@ mod load;
 mod outage;
 mod postgres;
 mod redaction;
+mod relying_parties;
 mod replicas;
 mod rotation;
+mod sign_in;
 mod status;
 
 /// Settings that let a rotation happen in seconds. The inequalities between them hold all the same.

@@ -153,8 +153,7 @@ impl Book {
         if kin.authorization.scope.narrow(presented.scope.as_ref()).is_err() {
             return Ok(RefreshOutcome::WiderScope);
         }
-        let granted = &kin.authorization.audiences;
-        if !presented.resource.iter().all(|audience| granted.contains(audience)) {
+        if kin.authorization.audience(&presented.resource).is_err() {
             return Ok(RefreshOutcome::OtherTarget);
         }
         let refreshed = Refreshed {

@@ -41,7 +41,6 @@ pub(crate) fn router(issuance: Arc<Issuance>, provider: Arc<Provider>) -> Router
         .route(OAUTH_DISCOVERY_PATH, get(discovery::authorization_server))
         .route(JWKS_PATH, get(jwks::key_set))
         .route(REVOCATIONS_PATH, get(revocations::feed))
-        .route(TOKEN_PATH, post(token::token))
         // The routes before this line, and no others, are for pages of registered origins too.
         .layer(cors::registered_origins(&issuance))
         .route("/livez", get(health::livez))
@@ -55,6 +54,9 @@ pub(crate) fn router(issuance: Arc<Issuance>, provider: Arc<Provider>) -> Router
 fn people(provider: Arc<Provider>) -> Router {
     let assets = asset::router(Arc::clone(&provider.site));
     Router::new()
+        .route(TOKEN_PATH, post(token::token))
+        // For pages of registered origins too, as the documents above.
+        .layer(cors::registered_origins(&provider.issuance))
         .route(PAR_PATH, post(par::par))
         .merge(authorize::router())
         .route(WELCOME_PATH, get(welcome::show).post(welcome::choose))

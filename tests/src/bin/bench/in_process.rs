@@ -133,6 +133,7 @@ fn sign(key: &SigningKey, grant: &Grant) -> anyhow::Result<String> {
         jti: &format!("{:036x}", u128::from_ne_bytes(name)),
         client_id: grant.client_id.as_str(),
         scope: Some(&grant.scope),
+        person: None,
     };
     Ok(key.sign(Typ::AtJwt, &claims)?)
 }
