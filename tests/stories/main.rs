@@ -1,5 +1,6 @@
 //! End-to-end stories: each against real processes on free ports of loopback.
 
+mod authorize;
 mod bad_input;
 mod chaos;
 mod crash;
