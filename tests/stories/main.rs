@@ -6,6 +6,7 @@ mod chaos;
 mod crash;
 mod drain;
 mod faults;
+mod first_party;
 mod forgeries;
 mod interop;
 mod issuing;
