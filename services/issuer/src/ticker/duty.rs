@@ -71,6 +71,8 @@ impl Ticker {
         if self.on_duty.load(Ordering::Acquire) {
             self.store.forget_revocations().await?;
             self.store.forget_past_grants().await?;
+            self.store.forget_attempts().await?;
+            self.store.forget_links().await?;
             self.keep_checkpoint().await?;
         }
         Ok(())
