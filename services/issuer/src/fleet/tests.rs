@@ -65,7 +65,7 @@ scopes = "x"
 [[client]]
 id = "web:1"
 team = "shop"
-method = "none"
+method = "trust"
 
 [[client]]
 id = "web"
@@ -89,7 +89,7 @@ id = 5
             fleet.toml:15: `scopes` must be a list of strings, not string
             fleet.toml:18: `id` = "web:1": a client id has only the characters A-Z a-z 0-9 . _ -
             fleet.toml:19: team shop is not declared in this file
-            fleet.toml:20: `method` = "none": an authentication method is `client_secret_basic` or `client_secret_post`
+            fleet.toml:20: `method` = "trust": an authentication method is `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`
             fleet.toml:22: `team` is missing
             fleet.toml:24: resource server https://b.test is not declared in this file
             fleet.toml:25: `team` is missing
@@ -443,9 +443,21 @@ fn check_difference(before: &str, after: &str, expected: Expect) {
 #[test]
 fn what_changes_is_told_in_the_words_of_the_file() {
     check_difference(WEB, WEB, expect![[""]]);
-    check_difference("", WEB, expect![[""]]);
+    check_difference(
+        "",
+        WEB,
+        expect![
+            "~ client shop-web (grant types: nothing -> authorization_code; kind: nothing -> web; name: nothing -> n; redirect URIs: nothing -> https://a.test/cb; identity scopes: nothing -> openid; refresh: nothing -> rotate)"
+        ],
+    );
     let more = format!(
         "{WEB}first_party = true\nclaims = [{{ claim = \"a\", from = \"roles\", in = [\"id_token\"] }}]"
     );
-    check_difference(WEB, &more.replace("a.test/cb", "b.test/cb"), expect![[""]]);
+    check_difference(
+        WEB,
+        &more.replace("a.test/cb", "b.test/cb"),
+        expect![
+            "~ client shop-web (first party: nothing -> true; redirect URIs: https://a.test/cb -> https://b.test/cb; claim a: nothing -> roles in id_token)"
+        ],
+    );
 }

@@ -40,7 +40,9 @@ pub(crate) struct Offer {
 /// Why there is no link.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OfferError {
-    #[error("there is an administrator already, who can make others (`claviger users add --role administrator`)")]
+    #[error(
+        "there is an administrator already, who can make others (`claviger users add --role administrator`)"
+    )]
     Exists,
     #[error("a link can be used for 15 to 60 minutes")]
     Lifetime,
