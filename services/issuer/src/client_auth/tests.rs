@@ -1,25 +1,19 @@
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
-use axum::{Router, routing::get};
 use base64_simd::STANDARD;
 use claviger_jose::base64url;
-use claviger_oauth::{AuthenticationMethod, ClientKeys, ClientParameters, GrantType, Issuer};
+use claviger_oauth::{AuthenticationMethod, ClientParameters, GrantType, Issuer};
 use claviger_store::{RegistrySnapshot, SecretHash};
 use claviger_testkit::TestKey;
 use migrations::Migrator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinSet};
 
 use super::*;
 use crate::fleet;
+
+mod assertion;
+mod published;
 
 const ISSUER: &str = "https://id.fleet.test";
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -212,84 +206,6 @@ async fn who_fails_too_often_waits_and_nobody_else_does() {
     assert!(house.authenticate(&basic).await.is_ok(), "another client at the same address");
 }
 
-// S-55
-#[tokio::test]
-async fn an_assertion_names_the_client_and_this_issuer_alone() {
-    let house = House::new().await;
-    for (member, value, reason) in [
-        ("aud", json!(format!("{ISSUER}/oauth2/token")), "aud"),
-        ("aud", json!(format!("{ISSUER}/oauth2/par")), "aud"),
-        ("aud", json!([ISSUER, "https://other.test"]), "aud"),
-        ("aud", json!([ISSUER]), "aud"),
-        ("sub", json!("basic"), "iss and sub"),
-        ("exp", json!(wall_clock().as_secs() + 600), "five minutes"),
-        ("exp", json!(wall_clock().as_secs() - 600), "expired"),
-        ("jti", json!(null), "malformed payload"),
-        ("exp", json!("soon"), "malformed payload"),
-    ] {
-        let mut claims = claims("j");
-        claims[member] = value;
-        house.refuses(&sign(TestKey::es256(), &claims), reason).await;
-    }
-    let mut of_another = claims("j");
-    (of_another["iss"], of_another["sub"]) = ("public".into(), "public".into());
-    house.refuses(&sign(TestKey::es256(), &of_another), "not the method").await;
-    of_another["iss"] = "no client".into();
-    house.refuses(&sign(TestKey::es256(), &of_another), "names no client").await;
-    assert!(house.authenticate(&by_assertion(&sign(TestKey::es256(), &claims("j")))).await.is_ok());
-}
-
-// S-55
-#[tokio::test]
-async fn an_assertion_is_signed_with_a_registered_key_and_its_one_algorithm() {
-    let house = House::new().await;
-    let (es256, rs256) = (TestKey::es256(), TestKey::rs256());
-    let claims = |jti: &str| claims(jti).to_string();
-    let header = |alg: &str, key: &TestKey, typ: &str| json!({ "alg": alg, "kid": key.kid(), "typ": typ });
-    let good = "client-authentication+jwt";
-    house.refuses(&sign(TestKey::es256_other(), &self::claims("j")), "no key of this kid").await;
-    let forged = TestKey::es256_other().jws(header("ES256", es256, good), &claims("j"));
-    house.refuses(&forged, "bad signature").await;
-    house.refuses(&rs256.jws(header("RS256", es256, good), &claims("j")), "wrong algorithm").await;
-    house.refuses(&es256.jws(header("none", es256, good), &claims("j")), "wrong algorithm").await;
-    house.refuses(&es256.jws(header("HS256", es256, good), &claims("j")), "wrong algorithm").await;
-    for typ in ["at+jwt", "dpop+jwt", "logout+jwt", "anything"] {
-        house.refuses(&es256.jws(header("ES256", es256, typ), &claims("j")), "wrong typ").await;
-    }
-    let embedded =
-        json!({ "alg": "ES256", "kid": es256.kid(), "typ": good, "jwk": TestKey::es256_other().jwk() });
-    house.refuses(&TestKey::es256_other().jws(embedded, &claims("j")), "a key in the header").await;
-    let nameless = json!({ "alg": "ES256", "typ": good });
-    house.refuses(&es256.jws(nameless, &claims("j")), "no kid").await;
-    for (key, typ) in [(es256, good), (rs256, "JWT")] {
-        let assertion = key.jws(header(key.alg().as_str(), key, typ), &claims(typ));
-        assert_eq!(house.authenticate(&by_assertion(&assertion)).await.unwrap(), "robot");
-    }
-    let untyped = es256.jws(json!({ "alg": "ES256", "kid": es256.kid() }), &claims("untyped"));
-    assert_eq!(house.authenticate(&by_assertion(&untyped)).await.unwrap(), "robot");
-}
-
-// S-55
-#[tokio::test]
-async fn of_two_replicas_that_get_one_assertion_at_once_one_accepts_it() {
-    let house = Arc::new(House::new().await);
-    for number in 0..200 {
-        let assertion = sign(TestKey::es256(), &claims(&format!("j{number}")));
-        let mut asked = JoinSet::new();
-        for replica in [false, true] {
-            let (house, presented) = (Arc::clone(&house), by_assertion(&assertion));
-            asked.spawn(async move {
-                let auth = if replica { &house.replica } else { &house.auth };
-                // Each time from another address: nobody is to wait here.
-                let from = IpAddr::from([192, 0, 2, u8::try_from(number).unwrap()]);
-                auth.authenticate(&house.registry, &presented, from).await.is_ok()
-            });
-        }
-        let accepted = asked.join_all().await.into_iter().filter(|accepted| *accepted).count();
-        assert_eq!(accepted, 1, "assertion {number}");
-    }
-}
-
 // S-78
 #[tokio::test]
 async fn while_the_database_is_gone_nobody_is_called_an_impostor() {
@@ -309,57 +225,4 @@ async fn nothing_that_was_presented_is_shown() {
     let refused = house.authenticate(&presented).await.unwrap_err();
     let told = format!("{presented:?} {refused:?} {refused} {:?}", house.auth);
     assert!(!told.contains(&signature) && !told.contains("e30"), "{told}");
-}
-
-/// A server on loopback with a key set, which counts how often it is asked.
-async fn publisher(set: &str) -> (String, Arc<AtomicUsize>) {
-    let (set, asked) = (set.to_owned(), Arc::new(AtomicUsize::new(0)));
-    let counter = Arc::clone(&asked);
-    let answer = move || {
-        counter.fetch_add(1, Ordering::SeqCst);
-        std::future::ready(set)
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/jwks", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/jwks", get(answer))).await });
-    (url, asked)
-}
-
-// S-59
-#[tokio::test]
-async fn published_keys_are_fetched_once_and_unknown_ones_cost_nothing_more() {
-    let (url, asked) = publisher(&key_set(&[TestKey::es256()])).await;
-    let local = "http://127.0.0.1:8080";
-    let house = House::with(local, |client| client.keys = ClientKeys::Uri(url.clone())).await;
-    let by = |key: &TestKey, jti: &str| {
-        let mut claims = claims(jti);
-        claims["aud"] = local.into();
-        by_assertion(&sign(key, &claims))
-    };
-    for number in 0..10 {
-        let presented = by(TestKey::es256(), &number.to_string());
-        assert_eq!(house.authenticate(&presented).await.unwrap(), "robot");
-    }
-    for number in 0..10 {
-        let refused = house.authenticate(&by(TestKey::es256_other(), &number.to_string())).await.unwrap_err();
-        assert!(refused.to_string().contains("publishes no key of this kid"), "{refused}");
-    }
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-}
-
-// S-59
-#[tokio::test]
-async fn a_key_set_inside_this_network_is_never_asked_for() {
-    let (url, asked) = publisher(&key_set(&[TestKey::es256()])).await;
-    let port = url.trim_end_matches("/jwks").rsplit_once(':').unwrap().1.to_owned();
-    for host in ["127.0.0.1", "[::1]", "169.254.169.254", "2130706433", "localhost", "10.0.0.1"] {
-        for scheme in ["http", "https"] {
-            let url = format!("{scheme}://{host}:{port}/jwks");
-            let house = House::with(ISSUER, |client| client.keys = ClientKeys::Uri(url.clone())).await;
-            let assertion = by_assertion(&sign(TestKey::es256(), &claims("j")));
-            let refused = house.authenticate(&assertion).await.unwrap_err();
-            assert_eq!(refused.code(), "temporarily_unavailable", "{url}");
-        }
-    }
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
