@@ -64,6 +64,8 @@ pub(crate) enum WelcomeError {
     Link,
     #[error("{0}")]
     Username(String),
+    #[error("there is somebody of this name already")]
+    UsernameTaken,
     #[error(transparent)]
     Password(#[from] PasswordFault),
     #[error(transparent)]
@@ -128,9 +130,7 @@ pub(crate) async fn accept(
     match gate.store.add_user_by_link(&secret, PURPOSE, &new, &[act]).await {
         Ok(LinkOutcome::Used) => Ok(id),
         Ok(LinkOutcome::Invalid) => Err(WelcomeError::Link),
-        Err(StoreError::UserExists(_)) => {
-            Err(WelcomeError::Username("there is somebody of this name already".to_owned()))
-        }
+        Err(StoreError::UserExists(_)) => Err(WelcomeError::UsernameTaken),
         Err(error) => Err(error.into()),
     }
 }
