@@ -64,8 +64,6 @@ pub(crate) enum WelcomeError {
     Link,
     #[error("{0}")]
     Username(String),
-    #[error("there is somebody of this name already")]
-    UsernameTaken,
     #[error(transparent)]
     Password(#[from] PasswordFault),
     #[error(transparent)]
@@ -130,7 +128,9 @@ pub(crate) async fn accept(
     match gate.store.add_user_by_link(&secret, PURPOSE, &new, &[act]).await {
         Ok(LinkOutcome::Used) => Ok(id),
         Ok(LinkOutcome::Invalid) => Err(WelcomeError::Link),
-        Err(StoreError::UserExists(_)) => Err(WelcomeError::UsernameTaken),
+        Err(StoreError::UserExists(_)) => {
+            Err(WelcomeError::Username("there is somebody of this name already".to_owned()))
+        }
         Err(error) => Err(error.into()),
     }
 }

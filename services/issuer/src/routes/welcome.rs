@@ -55,7 +55,6 @@ async fn make(visitor: &Visitor, body: Body) -> Result<Response, Refusal> {
         }
         Err(WelcomeError::Link) => return Err(Refusal::Page(ErrorCase::Link)),
         Err(WelcomeError::Username(_)) => Problem::Username,
-        Err(WelcomeError::UsernameTaken) => Problem::UsernameTaken,
         Err(WelcomeError::Password(fault)) => problem(fault),
         Err(WelcomeError::Busy(_)) => Problem::Unavailable,
         Err(WelcomeError::Unavailable(error)) => {
