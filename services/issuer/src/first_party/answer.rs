@@ -105,8 +105,12 @@ impl Refusal {
     fn in_json(&self) -> (StatusCode, &'static str, &str) {
         match self {
             Self::Malformed(reason) => (StatusCode::BAD_REQUEST, "invalid_request", reason),
-            Self::Insufficient => (StatusCode::BAD_REQUEST, "invalid_request", "username and password are needed"),
-            Self::Wrong => (StatusCode::UNAUTHORIZED, "invalid_credentials", "the name or the password is wrong"),
+            Self::Insufficient => {
+                (StatusCode::BAD_REQUEST, "invalid_request", "username and password are needed")
+            }
+            Self::Wrong => {
+                (StatusCode::UNAUTHORIZED, "invalid_credentials", "the name or the password is wrong")
+            }
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "come again later"),
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "come again in a moment")
@@ -120,9 +124,11 @@ impl Refusal {
             Self::Token(TokenError::InvalidGrant(_)) => {
                 (StatusCode::UNAUTHORIZED, "invalid_token", "the refresh token is not, or no longer, good")
             }
-            Self::Token(error) => {
-                (StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST), error.code(), "refused")
-            }
+            Self::Token(error) => (
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
+                error.code(),
+                "refused",
+            ),
             Self::CookieTooLong => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the token does not fit into a cookie")
             }
@@ -231,7 +237,10 @@ mod tests {
         both(Refusal::Unavailable(SOON), (503, "temporarily_unavailable"));
         both(Refusal::Token(TokenError::InvalidGrant("used".into())), (401, "invalid_token"));
         both(Refusal::Token(TokenError::InvalidClient("no such client".into())), (401, "invalid_client"));
-        both(Refusal::Token(TokenError::TemporarilyUnavailable { retry_after: 7 }), (503, "temporarily_unavailable"));
+        both(
+            Refusal::Token(TokenError::TemporarilyUnavailable { retry_after: 7 }),
+            (503, "temporarily_unavailable"),
+        );
     }
 
     #[test]

@@ -45,9 +45,13 @@ impl Challenge {
         if form.take("code_challenge_method").as_deref() != Some("S256") {
             return Err(malformed("code_challenge_method must be S256"));
         }
-        let code_challenge = form.take("code_challenge").ok_or_else(|| malformed("code_challenge is missing"))?;
+        let code_challenge =
+            form.take("code_challenge").ok_or_else(|| malformed("code_challenge is missing"))?;
         let code_challenge = code_challenge.parse().map_err(|_| malformed("code_challenge is malformed"))?;
-        let scope: Option<ScopeSet> = form.take("scope").map(|scope| scope.parse()).transpose()
+        let scope: Option<ScopeSet> = form
+            .take("scope")
+            .map(|scope| scope.parse())
+            .transpose()
             .map_err(|_| malformed("scope is malformed"))?;
         let mut resource: Vec<Audience> = Vec::new();
         while let Some(audience) = form.take("resource") {
@@ -55,7 +59,9 @@ impl Challenge {
         }
         let nonce = form.take("nonce");
         let typed = match (form.take("username"), form.take("password")) {
-            (Some(username), Some(password)) => Some(Typed { username, password: SecretString::from(password) }),
+            (Some(username), Some(password)) => {
+                Some(Typed { username, password: SecretString::from(password) })
+            }
             _ => None,
         };
         Ok(Self { asked: Asked { scope, resource, nonce }, code_challenge, typed })
@@ -66,7 +72,8 @@ impl Challenge {
 mod tests {
     use super::*;
 
-    const PKCE: &str = "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+    const PKCE: &str =
+        "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
 
     #[track_caller]
     fn check(form: &str, expected: Result<bool, &str>) {
@@ -86,7 +93,10 @@ mod tests {
         check(&PKCE.replace("S256", "plain"), Err("code_challenge_method must be S256"));
         check("code_challenge_method=S256", Err("code_challenge is missing"));
         check("code_challenge_method=S256&code_challenge=short", Err("code_challenge is malformed"));
-        check(&format!("{PKCE}&redirect_uri=https%3A%2F%2Fa.example"), Err("redirect_uri has no meaning here"));
+        check(
+            &format!("{PKCE}&redirect_uri=https%3A%2F%2Fa.example"),
+            Err("redirect_uri has no meaning here"),
+        );
         check(&format!("{PKCE}&response_type=token"), Err("response_type must be code"));
         check(&format!("{PKCE}&resource=not%20one"), Err("resource is malformed"));
         let repeated = Challenge::parse(format!("{PKCE}&username=a&username=b").as_bytes());

@@ -88,7 +88,8 @@ pub(super) fn clear_tokens(headers: &mut HeaderMap) {
 /// Not even a link from elsewhere makes a browser send it.
 fn refresh_cookie(value: &str, age: Duration) -> HeaderValue {
     let age = cookie::time::Duration::try_from(age).unwrap_or(cookie::time::Duration::MAX);
-    let cookie = Cookie::build((REFRESH, value)).path("/").secure(true).http_only(true).same_site(SameSite::Strict);
+    let cookie =
+        Cookie::build((REFRESH, value)).path("/").secure(true).http_only(true).same_site(SameSite::Strict);
     let mut value = HeaderValue::try_from(cookie.max_age(age).build().to_string())
         .expect("a refresh token is visible ASCII without semicolons");
     value.set_sensitive(true);
@@ -133,9 +134,13 @@ mod tests {
     fn what_is_cleared_is_what_was_set() {
         let mut headers = HeaderMap::new();
         clear_tokens(&mut headers);
-        let cleared: Vec<_> = headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect();
+        let cleared: Vec<_> =
+            headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect();
         for name in ["__Host-access_token=;", "__Host-csrf_token=;", "__Host-refresh_token=;"] {
-            assert!(cleared.iter().any(|cookie| cookie.starts_with(name) && cookie.contains("Max-Age=0")), "{name}");
+            assert!(
+                cleared.iter().any(|cookie| cookie.starts_with(name) && cookie.contains("Max-Age=0")),
+                "{name}"
+            );
         }
     }
 }

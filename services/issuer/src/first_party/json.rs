@@ -100,7 +100,10 @@ mod tests {
     async fn a_body_is_json_with_all_its_members() {
         for media_type in ["application/json", "Application/JSON; charset=utf-8"] {
             let body = read_as(media_type, GOOD).await.unwrap();
-            assert_eq!((body.username.as_str(), body.client_id.as_str(), body.cookies), ("ann", "shop-app", false));
+            assert_eq!(
+                (body.username.as_str(), body.client_id.as_str(), body.cookies),
+                ("ann", "shop-app", false)
+            );
             assert_eq!(body.password.unwrap().expose_secret(), "pass phrase");
         }
         assert!(read_as("application/json", &GOOD.replace("{", r#"{"more":[{}],"#)).await.is_ok());

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use claviger_oauth::{
-    Audience, Authorization, AuthorizationCode, ClientParameters, CodeChallenge, GrantType, PresentedClient, ScopeSet,
-    SessionSecret,
+    Audience, Authorization, AuthorizationCode, ClientParameters, CodeChallenge, GrantType, PresentedClient,
+    ScopeSet, SessionSecret,
 };
 use claviger_store::{Client, NewCode, Session};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
@@ -52,7 +52,10 @@ pub(super) struct Arrival {
 ///
 /// # Errors
 /// [`Refusal::NotFirstParty`], and as for the token endpoint.
-pub(super) async fn first_party(visitor: &Visitor, parameters: &ClientParameters) -> Result<Arc<Client>, Refusal> {
+pub(super) async fn first_party(
+    visitor: &Visitor,
+    parameters: &ClientParameters,
+) -> Result<Arc<Client>, Refusal> {
     let provider = visitor.provider();
     let authorization = visitor.headers().get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let presented = PresentedClient::from_request(authorization, parameters)?;

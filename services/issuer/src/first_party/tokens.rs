@@ -6,7 +6,8 @@ use axum::{
 };
 use claviger_jose::base64url;
 use claviger_oauth::{
-    ClientParameters, CodeChallenge, CodeVerifier, GrantRequest, RefreshToken, TokenError, TokenRequest, TokenResponse,
+    ClientParameters, CodeChallenge, CodeVerifier, GrantRequest, RefreshToken, TokenError, TokenRequest,
+    TokenResponse,
 };
 use claviger_store::Client;
 use http::StatusCode;
@@ -66,7 +67,8 @@ pub(super) async fn refresh(visitor: Visitor, body: Body) -> Result<Response, Re
     let body: SessionBody = read(visitor.headers(), body).await?;
     let client = first_party(&visitor, &parameters(body.client_id, body.client_secret)).await?;
     if let Some(text) = &body.refresh_token {
-        let tokens = trade(&visitor, &client, GrantRequest::RefreshToken { refresh_token: parse(text)? }).await?;
+        let tokens =
+            trade(&visitor, &client, GrantRequest::RefreshToken { refresh_token: parse(text)? }).await?;
         return Ok(in_body(&tokens));
     }
     let page = OwnPage::of(visitor.provider(), visitor.headers())?;
@@ -94,7 +96,11 @@ pub(super) async fn log_out(visitor: Visitor, body: Body) -> Result<Response, Re
             let page = OwnPage::of(provider, visitor.headers())?;
             provider.cookies().forget(OwnCookie::SESSION).put(response.headers_mut());
             clear_tokens(response.headers_mut());
-            provider.store.session(&page.session, provider.settings().session_idle).await?.map(|session| session.sid)
+            provider
+                .store
+                .session(&page.session, provider.settings().session_idle)
+                .await?
+                .map(|session| session.sid)
         }
     };
     if let Some(sid) = sid {
@@ -106,8 +112,13 @@ pub(super) async fn log_out(visitor: Visitor, body: Body) -> Result<Response, Re
 }
 
 /// What the token endpoint gives for a grant.
-async fn trade(visitor: &Visitor, client: &Arc<Client>, grant: GrantRequest) -> Result<TokenResponse, Refusal> {
-    let request = TokenRequest { grant, scope: None, resource: Vec::new(), client: ClientParameters::default() };
+async fn trade(
+    visitor: &Visitor,
+    client: &Arc<Client>,
+    grant: GrantRequest,
+) -> Result<TokenResponse, Refusal> {
+    let request =
+        TokenRequest { grant, scope: None, resource: Vec::new(), client: ClientParameters::default() };
     Ok(grant::answer(visitor.provider(), client, request, visitor.address()).await?)
 }
 
