@@ -40,6 +40,7 @@ id = "operator"
 team = "shop"
 access."http://127.0.0.1:8080/admin" = [
     "keys:read", "keys:rotate", "keys:revoke", "revocations:write", "fleet:read", "audit:read",
+    "users:read", "users:write",
 ]
 access."https://shop.test" = ["shop:read"]
 "#;
