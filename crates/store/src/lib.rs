@@ -130,6 +130,6 @@ pub use session::{NewSession, OwnSession, Session};
 pub use sign_out::SignedOut;
 pub use store::{Outcome, Revisions, Store};
 pub use unreadable_member::UnreadableMember;
-pub use user::{NewUser, Profile, User, UserOutcome};
+pub use user::{NewUser, Profile, User, UserChange, UserOutcome};
 pub use username::{Username, UsernameError};
 pub use verifiers::{MAX_INSTANCES, MAX_VERIFIERS, SeenVerifier, SeenVerifiers};

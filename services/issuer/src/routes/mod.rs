@@ -32,7 +32,7 @@ use http::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    authorize,
+    authorize, first_party, log_out,
     pages::{WELCOME_PATH, asset},
     provider::Provider,
     server::Issuance,
@@ -64,6 +64,8 @@ fn people(provider: Arc<Provider>) -> Router {
         .route(PAR_PATH, post(par::par))
         .merge(tokens::router(&provider.issuance))
         .merge(authorize::router())
+        .merge(log_out::router())
+        .merge(first_party::router().layer(cors::registered_origins(&provider.issuance)))
         .route(WELCOME_PATH, get(welcome::show).post(welcome::choose))
         .with_state(provider)
         .merge(assets)
