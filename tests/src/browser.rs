@@ -71,14 +71,92 @@ impl Browser {
     /// # Errors
     /// If the page cannot be had.
     pub async fn open(&self, url: &str, look: Look) -> anyhow::Result<()> {
+        self.look(look).await?;
+        self.command("url", json!({ "url": url })).await.map(|_| ())
+    }
+
+    /// Looks at the page that is open, without loading it again.
+    ///
+    /// # Errors
+    /// If the browser is gone.
+    pub async fn look(&self, look: Look) -> anyhow::Result<()> {
         let scheme = if look.dark { "dark" } else { "light" };
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.devtools("Emulation.setEmulatedMedia", media).await?;
         let window = json!({
             "width": look.width, "height": 900, "deviceScaleFactor": 1, "mobile": look.width < 600,
         });
-        self.devtools("Emulation.setDeviceMetricsOverride", window).await?;
-        self.command("url", json!({ "url": url })).await.map(|_| ())
+        self.devtools("Emulation.setDeviceMetricsOverride", window).await.map(|_| ())
+    }
+
+    /// The languages that the person reads, as browsers say it: `ko-KR,ko;q=0.9`.
+    ///
+    /// # Errors
+    /// If the browser is gone.
+    pub async fn speak(&self, accept_language: &str) -> anyhow::Result<()> {
+        self.devtools("Network.enable", json!({})).await?;
+        let headers = json!({ "headers": { "Accept-Language": accept_language } });
+        self.devtools("Network.setExtraHTTPHeaders", headers).await.map(|_| ())
+    }
+
+    /// Whether pages may run scripts, from the next page on.
+    ///
+    /// # Errors
+    /// If the browser is gone.
+    pub async fn allow_scripts(&self, allow: bool) -> anyhow::Result<()> {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": !allow })).await.map(|_| ())
+    }
+
+    /// Writes into a field, in place of what is in it.
+    ///
+    /// # Errors
+    /// If there is no such field.
+    pub async fn write(&self, selector: &str, text: &str) -> anyhow::Result<()> {
+        let field = self.find(selector).await?;
+        self.command(&format!("element/{field}/clear"), json!({})).await?;
+        self.command(&format!("element/{field}/value"), json!({ "text": text })).await.map(|_| ())
+    }
+
+    /// Clicks on something, and waits for the page that comes, if one does.
+    ///
+    /// # Errors
+    /// If it is not there, or is covered.
+    pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
+        let target = self.find(selector).await?;
+        self.command(&format!("element/{target}/click"), json!({})).await.map(|_| ())
+    }
+
+    /// Presses keys, one after the other, wherever the focus is: letters, or [`TAB`](Self::TAB) and [`ENTER`](Self::ENTER).
+    ///
+    /// # Errors
+    /// If the browser is gone.
+    pub async fn press(&self, keys: &str) -> anyhow::Result<()> {
+        let stroke = |key: char| {
+            [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+        };
+        let strokes: Vec<Value> = keys.chars().flat_map(stroke).collect();
+        let keyboard = json!([{ "type": "key", "id": "keyboard", "actions": strokes }]);
+        self.command("actions", json!({ "actions": keyboard })).await.map(|_| ())
+    }
+
+    /// The key that moves the focus.
+    pub const TAB: char = '\u{e004}';
+    /// The key that sends a form.
+    pub const ENTER: char = '\u{e007}';
+
+    /// Where the browser is.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub async fn address(&self) -> anyhow::Result<String> {
+        let answer: Value = self.http.get(format!("{}/url", self.session)).send().await?.json().await?;
+        answer["value"].as_str().map(str::to_owned).context("a page has an address")
+    }
+
+    async fn find(&self, selector: &str) -> anyhow::Result<String> {
+        let found = self.command("element", json!({ "using": "css selector", "value": selector })).await?;
+        let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
+        id.map(str::to_owned).with_context(|| format!("no {selector}"))
     }
 
     /// What a script answers: the body of a function.

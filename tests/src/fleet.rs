@@ -12,6 +12,9 @@ pub const ORDERS: &str = "https://orders.fleet.test";
 /// The audience of `ledger`.
 pub const LEDGER: &str = "https://ledger.fleet.test";
 
+/// The page of `orders` as a client, once it is admitted.
+pub const PAGE: &str = "orders-page";
+
 /// Two teams, a service each with an algorithm each, their services as clients, and the applications that sign people in: a
 /// shop with a server, a page, a command line and a first-party app, and somebody else's. The key of `robot` is
 /// [`TestKey::nth(Algorithm::Es256, 2)`](claviger_testkit::TestKey::nth).
@@ -168,6 +171,7 @@ impl Fleet {
             ("--ledger", ledger.url()),
             ("--client-id", "orders"),
             ("--client-secret", orders_secret),
+            ("--page-client", PAGE),
         ];
         let orders = Service::start("orders", &orders, &home.path().join("orders")).await?;
         orders.ready().await?;

@@ -5,16 +5,16 @@ use tokio::process::Command;
 
 /// Where `.ci/run` puts the foreign clients: a Python environment with `PyJWT`, node modules with
 /// `jose`.
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/interop")
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("interop").join(name)
 }
 
 /// What is not there is skipped with a reason, and in CI it is a failure.
-fn found(path: PathBuf, what: &str) -> Option<PathBuf> {
+pub(crate) fn found(path: PathBuf, what: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }

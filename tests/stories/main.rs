@@ -1,10 +1,12 @@
 //! End-to-end stories: each against real processes on free ports of loopback.
 
+mod authorize;
 mod bad_input;
 mod chaos;
 mod crash;
 mod drain;
 mod faults;
+mod first_party;
 mod forgeries;
 mod interop;
 mod issuing;
@@ -12,8 +14,10 @@ mod load;
 mod outage;
 mod postgres;
 mod redaction;
+mod relying_parties;
 mod replicas;
 mod rotation;
+mod sign_in;
 mod status;
 
 /// Settings that let a rotation happen in seconds. The inequalities between them hold all the same.

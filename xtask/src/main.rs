@@ -26,7 +26,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start an issuer and two services on loopback, show a token's way, a forgery and a
+    /// Start an issuer and two services on loopback, show how a person signs in and out, a token's way, a forgery and a
     /// rotation, and go on until Ctrl-C.
     Demo {
         /// End after the narrated run.

@@ -80,7 +80,7 @@ pub enum RefreshOutcome {
     Refused(RefusedRefresh),
     /// It does not stand for all scopes that were asked for. Nothing has changed.
     WiderScope,
-    /// It does not stand for a resource server that was asked for. Nothing has changed.
+    /// It does not stand for the resource server that was asked for, or for several of which none was. Nothing has changed.
     OtherTarget,
 }
 
@@ -197,15 +197,31 @@ impl Store {
         }
     }
 
+    /// The session of a refresh token, used or not, if it is this client's.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn session_of(
+        &self,
+        token: &RefreshToken,
+        client: &ClientId,
+    ) -> Result<Option<Sid>, StoreError> {
+        Ok(refresh_table::family_of(&self.db, &token.hash(), client).await?.map(|(_, sid)| sid))
+    }
+
     /// Ends the family of a refresh token, used or not, if it is this client's, and puts its session on the feed (RFC 7009
-    /// section 2.1). Answers whether there was one.
+    /// section 2.1). Answers the session, if there was such a family.
     ///
     /// # Errors
     /// Nothing has changed then. [`StoreError::Unavailable`] above all.
-    pub async fn end_family_of(&self, token: &RefreshToken, end: FamilyEnd<'_>) -> Result<bool, StoreError> {
+    pub async fn end_family_of(
+        &self,
+        token: &RefreshToken,
+        end: FamilyEnd<'_>,
+    ) -> Result<Option<Sid>, StoreError> {
         let Some((family, sid)) = refresh_table::family_of(&self.db, &token.hash(), end.client_id).await?
         else {
-            return Ok(false);
+            return Ok(None);
         };
         let transaction = self.begin_write().await?;
         crate::store::advance_revocations(&transaction).await?;
@@ -224,7 +240,7 @@ impl Store {
         failpoint("refresh.before_end");
         transaction.commit().await?;
         failpoint("refresh.after_end");
-        Ok(true)
+        Ok(Some(sid))
     }
 }
 

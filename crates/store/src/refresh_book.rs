@@ -1,6 +1,8 @@
 //! What becomes of presented refresh tokens, in memory: read from the database once, decided one after the other, and
 //! written back as a whole.
 
+mod standing;
+
 use std::{collections::HashMap, time::Duration};
 
 use claviger_jose::NumericDate;
@@ -12,6 +14,8 @@ use serde_json::json;
 use crate::{
     Act, NextToken, RefreshAttempt, RefreshOutcome, Refreshed, RefusedRefresh, StoreError, User, store::secs,
 };
+
+pub use standing::RefreshStanding;
 
 pub(crate) type Hash = [u8; 32];
 
@@ -153,8 +157,7 @@ impl Book {
         if kin.authorization.scope.narrow(presented.scope.as_ref()).is_err() {
             return Ok(RefreshOutcome::WiderScope);
         }
-        let granted = &kin.authorization.audiences;
-        if !presented.resource.iter().all(|audience| granted.contains(audience)) {
+        if kin.authorization.audience(&presented.resource).is_err() {
             return Ok(RefreshOutcome::OtherTarget);
         }
         let refreshed = Refreshed {

@@ -69,6 +69,7 @@ const SQL_TEXT: &str = r#"
         JOIN account a ON a.id = f.account
         WHERE f.expires_at > f.now AND NOT a.disabled
           AND f.auth_time >= a.not_before AND f.auth_time >= COALESCE(a.password_changed_at, 0)
+          AND json_array_length(f."authorization"::json -> 'audiences') = 1
           AND NOT EXISTS (SELECT FROM session s WHERE s.sid = f.sid AND s.ended_at IS NOT NULL)
           AND (NOT $7 OR EXISTS (
               SELECT FROM consent k WHERE k.account = f.account AND k.client_id = f.client_id

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use claviger_oauth::UserId;
+use claviger_oauth::{ClientId, UserId};
 use claviger_store::Act;
 use serde_json::Value;
 
@@ -47,6 +47,12 @@ impl Actor {
     #[must_use]
     pub fn person(id: &UserId, address: IpAddr) -> Self {
         Self { who: format!("user:{id}"), origin: format!("sign-in {address}"), request_id: None }
+    }
+
+    /// A client at one of the endpoints that clients call, such as `token 10.0.0.7`.
+    #[must_use]
+    pub fn client_at(client_id: &ClientId, origin: &str) -> Self {
+        Self { who: format!("client:{client_id}"), origin: origin.to_owned(), request_id: None }
     }
 
     /// Something that this actor does to something.

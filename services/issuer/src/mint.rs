@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 use claviger_jose::{Algorithm, NumericDate, Typ};
 use claviger_keyring::{SignError, SigningKey};
 use claviger_oauth::{
-    Audience, ClientId, Issuer, MintClaims, ScopeSet, Subject, TokenError, TokenResponse, TokenType,
+    Audience, ClientId, Issuer, MintClaims, PersonClaims, RefreshToken, ScopeSet, Sid, Subject, TokenError,
+    TokenResponse, TokenType,
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{counters::Tally, keys::ExternalSigning, signer_pool::SignerPool};
 
@@ -27,6 +29,50 @@ pub struct Grant {
     pub alg: Algorithm,
     /// How long it lives.
     pub lifetime: Duration,
+    /// The person it speaks for, if it is not a service for itself.
+    pub person: Option<Box<Person>>,
+}
+
+/// A person who has signed in, and what the client gets beside the access token.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The session.
+    pub sid: Sid,
+    /// When the person authenticated.
+    pub auth_time: NumericDate,
+    /// How strongly.
+    pub acr: Option<String>,
+    /// In which ways.
+    pub amr: Vec<String>,
+    /// Claims of the access token that the fleet has declared.
+    pub extra: Map<String, Value>,
+    /// What the ID token says besides; without it there is none.
+    pub id_token: Option<Told>,
+    /// What the next token is got with.
+    pub refresh: Option<RefreshToken>,
+}
+
+/// What an ID token says besides who has signed in.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What the client finds again of its request.
+    pub nonce: Option<String>,
+    /// Claims about the person.
+    pub extra: Map<String, Value>,
+}
+
+impl Person {
+    /// What tokens say of the person, with these claims.
+    #[must_use]
+    pub fn claims<'a>(&'a self, extra: Option<&'a Map<String, Value>>) -> PersonClaims<'a> {
+        PersonClaims {
+            auth_time: self.auth_time,
+            acr: self.acr.as_deref(),
+            amr: &self.amr,
+            sid: self.sid.as_str(),
+            extra: extra.filter(|extra| !extra.is_empty()),
+        }
+    }
 }
 
 /// Makes access tokens (RFC 9068 section 2). Nothing is stored per token.
@@ -142,7 +188,7 @@ fn sign(issuer: &Issuer, key: &SigningKey, grant: &Grant, now: NumericDate) -> R
             jti,
             client_id: grant.client_id.as_str(),
             scope: Some(&grant.scope).filter(|scope| !scope.is_empty()),
-            person: None,
+            person: grant.person.as_ref().map(|person| person.claims(Some(&person.extra))),
         },
     )
 }

@@ -1,15 +1,18 @@
 //! `cargo xtask demo`: the main job, narrated.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use e2e::{Database, Fleet, LEDGER, ORDERS, Reply, until};
+use e2e::{CodeFlow, Database, Fleet, LEDGER, ORDERS, PAGE, Person, Reply, until};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-/// Starts an issuer and two services on loopback, shows a token's way, a forgery and a rotation, and goes
-/// on until Ctrl-C.
+/// Starts an issuer and two services on loopback, shows how a person signs in and out, a token's way between services, a
+/// forgery and a rotation, and goes on until Ctrl-C.
 #[derive(Debug, Parser)]
 struct Demo {
     /// End after the narrated run.
@@ -27,7 +30,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("VERIFIERS_FRESHNESS", "2s"),
     ("VERIFIERS_FOREIGN", "false"),
     ("SERVER_DRAIN_DELAY", "0s"),
+    ("TOKEN_LIFETIME", "1m"),
+    ("VERIFIERS_POLL", POLL),
 ];
+/// F: a revocation is known everywhere after one poll.
+const POLL: &str = "5s";
+const F: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::main]
@@ -35,15 +43,85 @@ async fn main() -> anyhow::Result<()> {
     let Demo { once } = Demo::parse();
     let starting = Fleet::start(&Database::Sqlite, SETTINGS);
     let fleet = step("start an issuer and the services of two teams", starting).await?;
+    let ann = Ann { page: fleet.admit_page().await?, password: fleet.home.add_person("ann", &[]).await? };
+    sign_in_and_out(&fleet, &ann).await?;
     narrate(&fleet).await?;
     println!("\nEvery step went as expected.");
     if once {
         return Ok(());
     }
-    invite(&fleet);
+    invite(&fleet, &ann);
     tokio::signal::ctrl_c().await?;
     println!("\nstopping");
     Ok(())
+}
+
+/// A person, and where she signs in.
+struct Ann {
+    page: String,
+    password: String,
+}
+
+async fn sign_in_and_out(fleet: &Fleet, ann: &Ann) -> anyhow::Result<()> {
+    let issuer = fleet.home.url();
+    let flow = CodeFlow::new(issuer, PAGE, &ann.page, "openid profile orders:read orders:write");
+    let flow = flow.with("resource", ORDERS);
+    let mut person = Person::new();
+    let given =
+        step("ann signs in on the issuer's page; the shop gets a code, and for the code tokens", async {
+            let page = person.get(&flow.url()).await?;
+            let page = person.follow(page, issuer).await?;
+            let back = person.sign_in(&page, "ann", &ann.password).await?;
+            tokens(&flow.redeem(&fleet.http, "", &flow.code(&back)?).await?)
+        });
+    let given = given.await?;
+    let order =
+        step("ann orders a kettle; orders knows her by the token", place_order(fleet, &given.access)).await?;
+    tell(&format!("201 {order}"));
+    let next = step("the shop refreshes: another access token, another refresh token", async {
+        let next = tokens(&flow.refresh(&fleet.http, "", &given.refresh).await?)?;
+        ensure!(next.access != given.access && next.refresh != given.refresh, "both are new");
+        expect(&fleet.orders.get(&fleet.http, "/orders", &next.access).await?, 200)?;
+        Ok(next)
+    });
+    let next = next.await?;
+    let left = step("ann signs out", async {
+        let goodbye = format!("{issuer}/oauth2/logout?client_id={PAGE}&id_token_hint={}", given.id);
+        let back = person.get(&goodbye).await?;
+        let back = person.follow(back, issuer).await?;
+        ensure!(back.status == 200, "signed out: {} {}", back.status, back.body);
+        let refused = flow.refresh(&fleet.http, "", &next.refresh).await?;
+        expect(&refused, 400)?;
+        Ok(Instant::now())
+    });
+    let left = left.await?;
+    let dead = step("orders, which nobody has told, refuses her access token", async {
+        let refused = || async {
+            let reply = fleet.orders.get(&fleet.http, "/orders", &next.access).await.ok()?;
+            (reply.status == 401).then(|| left.elapsed())
+        };
+        until("the token is refused", PATIENCE, refused).await
+    });
+    let dead = dead.await?;
+    tell(&format!("401, {:.1} s after she left; F is {} s", dead.as_secs_f64(), F.as_secs()));
+    // The poll itself takes a moment, and so does the ticker that signs the statement.
+    ensure!(dead < F + Duration::from_secs(2), "it lived too long");
+    Ok(())
+}
+
+/// What a client is given for a person.
+struct Given {
+    access: String,
+    refresh: String,
+    id: String,
+}
+
+fn tokens(reply: &Reply) -> anyhow::Result<Given> {
+    expect(reply, 200)?;
+    let answer = reply.json();
+    let text = |name: &str| answer[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
+    let id = text("id_token").unwrap_or_default();
+    Ok(Given { access: text("access_token")?, refresh: text("refresh_token")?, id })
 }
 
 async fn narrate(fleet: &Fleet) -> anyhow::Result<()> {
@@ -141,11 +219,15 @@ fn tell(detail: &str) {
     }
 }
 
-fn invite(fleet: &Fleet) {
+fn invite(fleet: &Fleet, ann: &Ann) {
     let (issuer, orders, ledger) = (fleet.home.url(), fleet.orders.url(), fleet.ledger.url());
     let (secret, directory) = (fleet.secret("web"), fleet.home.path().display());
+    let Ann { page, password } = ann;
     println!(
         r#"
+  Open    {page}
+          and sign in as `ann` with `{password}` (shown only now): see the token's life, its refresh and its end.
+
   issuer  {issuer}    keys at {issuer}/.well-known/jwks.json
   orders  {orders}
   ledger  {ledger}

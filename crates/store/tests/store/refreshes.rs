@@ -361,12 +361,14 @@ async fn a_client_ends_a_family_of_its_own_by_any_of_its_tokens() {
         let next = home.refresh(&token).await;
         let (shop, other) = (shop(), "other".parse().unwrap());
         let end = |client_id| FamilyEnd { client_id, until: at(99_999_999_999), act: act("refresh.revoke") };
-        assert!(!home.store.end_family_of(&token, end(&other)).await.expect("it answers"));
-        assert!(home.store.end_family_of(&token, end(&shop)).await.expect("it answers"));
+        assert_eq!(home.store.end_family_of(&token, end(&other)).await.expect("it answers"), None);
+        assert_eq!(home.store.session_of(&next, &other).await.expect("it answers"), None);
+        let sid = home.store.session_of(&next, &shop).await.expect("it answers").expect("a session");
+        assert_eq!(home.store.end_family_of(&token, end(&shop)).await.expect("it answers"), Some(sid));
         refused(&home.present(attempt(&next)).await, RefreshRefusal::Ended.into());
         assert!(is_on_feed(&home).await);
         let unknown = RefreshToken::from_random(random());
-        assert!(!home.store.end_family_of(&unknown, end(&shop)).await.expect("it answers"));
+        assert_eq!(home.store.end_family_of(&unknown, end(&shop)).await.expect("it answers"), None);
     })
     .await;
 }

@@ -5,10 +5,14 @@ mod conditional;
 mod cors;
 mod discovery;
 pub(crate) mod health;
+mod introspect;
 mod jwks;
 mod par;
 mod revocations;
+mod revoke;
 mod token;
+mod tokens;
+mod userinfo;
 mod welcome;
 
 use std::{any::Any, sync::Arc};
@@ -28,7 +32,7 @@ use http::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    authorize, log_out,
+    authorize, first_party, log_out,
     pages::{WELCOME_PATH, asset},
     provider::Provider,
     server::Issuance,
@@ -41,7 +45,6 @@ pub(crate) fn router(issuance: Arc<Issuance>, provider: Arc<Provider>) -> Router
         .route(OAUTH_DISCOVERY_PATH, get(discovery::authorization_server))
         .route(JWKS_PATH, get(jwks::key_set))
         .route(REVOCATIONS_PATH, get(revocations::feed))
-        .route(TOKEN_PATH, post(token::token))
         // The routes before this line, and no others, are for pages of registered origins too.
         .layer(cors::registered_origins(&issuance))
         .route("/livez", get(health::livez))
@@ -55,9 +58,14 @@ pub(crate) fn router(issuance: Arc<Issuance>, provider: Arc<Provider>) -> Router
 fn people(provider: Arc<Provider>) -> Router {
     let assets = asset::router(Arc::clone(&provider.site));
     Router::new()
+        .route(TOKEN_PATH, post(token::token))
+        // For pages of registered origins too, as the documents above.
+        .layer(cors::registered_origins(&provider.issuance))
         .route(PAR_PATH, post(par::par))
+        .merge(tokens::router(&provider.issuance))
         .merge(authorize::router())
         .merge(log_out::router())
+        .merge(first_party::router().layer(cors::registered_origins(&provider.issuance)))
         .route(WELCOME_PATH, get(welcome::show).post(welcome::choose))
         .with_state(provider)
         .merge(assets)

@@ -1,11 +1,15 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     response::Response,
 };
-use claviger_oauth::{GrantRequest, PresentedSecret, TokenError, TokenRequest};
+use claviger_oauth::{PresentedClient, TokenError, TokenRequest, TokenResponse};
 use http::{
     HeaderMap,
     header::{AUTHORIZATION, CONTENT_TYPE},
@@ -13,10 +17,9 @@ use http::{
 
 use super::answer::{Refused, granted};
 use crate::{
-    clock::wall_clock,
     grant,
     http::{BodyError, read_body},
-    server::Issuance,
+    provider::Provider,
 };
 
 const BODY_LIMIT: usize = 64 * 1024;
@@ -24,40 +27,32 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// The token endpoint (RFC 6749 section 3.2).
 pub(super) async fn token(
-    State(issuance): State<Arc<Issuance>>,
+    State(provider): State<Arc<Provider>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Result<Response, Refused> {
     let (head, body) = request.into_parts();
     let refused = |error: TokenError| {
-        issuance.counters.refusals.add(error.code());
+        provider.issuance.counters.refusals.add(error.code());
         Refused(error)
     };
     let form = read_form(&head.headers, body).await.map_err(refused)?;
-    let answer = answer(&issuance, &head.headers, &form).await.map_err(refused)?;
+    let answer = answer(&provider, &head.headers, &form, peer.ip()).await.map_err(refused)?;
     Ok(granted(&answer))
 }
 
 async fn answer(
-    issuance: &Issuance,
+    provider: &Provider,
     headers: &HeaderMap,
     form: &[u8],
-) -> Result<claviger_oauth::TokenResponse, TokenError> {
-    let now = wall_clock();
+    from: IpAddr,
+) -> Result<TokenResponse, TokenError> {
     let request = TokenRequest::parse(form)?;
     let authorization = headers.get_all(AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
-    let presented = PresentedSecret::from_request(authorization, &request.client)?;
-    let registry = issuance.registry.load();
-    let client = registry.authenticate(&presented, now)?;
-    let grant = match request.grant {
-        GrantRequest::ClientCredentials => grant::client_credentials(&request, client, &registry)?,
-        GrantRequest::AuthorizationCode { .. } | GrantRequest::RefreshToken { .. } => {
-            return Err(TokenError::UnsupportedGrantType);
-        }
-    };
-    let key = issuance.signer(grant.alg)?;
-    let minted = issuance.mint.mint(&key, grant, now).await?;
-    issuance.counters.tokens.add(key.alg().as_str());
-    Ok(minted)
+    let presented = PresentedClient::from_request(authorization, &request.client)?;
+    let registry = provider.issuance.registry.load();
+    let client = provider.client_auth.authenticate(&registry, &presented, from).await?;
+    grant::answer(provider, &client, request, from).await
 }
 
 async fn read_form(headers: &HeaderMap, body: Body) -> Result<axum::body::Bytes, TokenError> {

@@ -116,6 +116,7 @@ fn grant() -> anyhow::Result<Grant> {
         scope: "orders:read orders:write".parse()?,
         alg: Algorithm::Es256,
         lifetime: Duration::from_mins(5),
+        person: None,
     })
 }
 
@@ -133,6 +134,7 @@ fn sign(key: &SigningKey, grant: &Grant) -> anyhow::Result<String> {
         jti: &format!("{:036x}", u128::from_ne_bytes(name)),
         client_id: grant.client_id.as_str(),
         scope: Some(&grant.scope),
+        person: None,
     };
     Ok(key.sign(Typ::AtJwt, &claims)?)
 }

@@ -15,7 +15,8 @@ pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result
         return Ok(());
     }
     println!("{}", table(&opened.keyring, now));
-    let stale = keyroom.vault.stale_rows(&keyroom.store.load_keys().await?);
+    let secrets = keyroom.vault.stale_secrets(&keyroom.store).await?;
+    let stale = keyroom.vault.stale_rows(&keyroom.store.load_keys().await?) + secrets;
     if stale > 0 {
         println!("stale_rows={stale}: under a previous key-encryption key, see `keys rewrap`");
     }

@@ -67,6 +67,7 @@ pub(super) struct LogInWords {
     pub(super) wrong: &'static str,
     pub(super) busy: &'static str,
     pub(super) unavailable: &'static str,
+    pub(super) stale: &'static str,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -1,19 +1,16 @@
-//! One function per grant type; each ends in a [`Grant`].
+//! The client acts for itself (RFC 6749 section 4.4).
 
-use claviger_oauth::{Subject, TokenError, TokenRequest};
-use claviger_store::Client;
+use claviger_oauth::{Subject, TokenError};
 
-use crate::{mint::Grant, registry_view::RegistryView};
+use super::Asked;
+use crate::mint::Grant;
 
-/// The client acts for itself (RFC 6749 section 4.4), at one resource server (RFC 8707).
+/// What the client may have at one resource server (RFC 8707).
 ///
 /// A client with access to one audience need not name it; a client with several must name one,
 /// for a token that is good at two services could be replayed by one at the other.
-pub(crate) fn client_credentials(
-    request: &TokenRequest,
-    client: &Client,
-    registry: &RegistryView,
-) -> Result<Grant, TokenError> {
+pub(super) fn grant(asked: &Asked<'_>) -> Result<Grant, TokenError> {
+    let Asked { registry, client, request, .. } = asked;
     let access = match (&request.resource[..], &client.grants[..]) {
         ([audience], grants) => grants.iter().find(|grant| &grant.audience == audience),
         ([], [only]) => Some(only),
@@ -29,5 +26,6 @@ pub(crate) fn client_credentials(
         scope,
         alg: server.alg,
         lifetime: server.token_lifetime,
+        person: None,
     })
 }

@@ -1,0 +1,100 @@
+use std::fmt::Write;
+
+use anyhow::ensure;
+
+use crate::{FLEET, Fleet, IssuerHome, ORDERS, PAGE};
+
+/// An application that signs people in, as `fleet.toml` declares it.
+#[derive(Debug, Clone, Copy)]
+pub struct App<'a> {
+    /// Its client id.
+    pub id: &'a str,
+    /// `web`, `native` or `browser`.
+    pub kind: &'a str,
+    /// Where people come back to, with a code and after they have signed out.
+    pub redirect_uri: &'a str,
+    /// More lines of its declaration.
+    pub more: &'a str,
+}
+
+impl App<'_> {
+    /// The declaration: it may read and write orders for people, and refresh.
+    #[must_use]
+    pub fn declaration(&self) -> String {
+        let Self { id, kind, redirect_uri, more } = self;
+        let mut text = String::new();
+        // Writing to a text does not fail.
+        let _ = writeln!(
+            text,
+            r#"
+[[client]]
+id = "{id}"
+team = "shop"
+kind = "{kind}"
+redirect_uris = ["{redirect_uri}"]
+post_logout_redirect_uris = ["{redirect_uri}"]
+identity_scopes = ["openid", "profile", "email", "offline_access"]
+grant_types = ["authorization_code", "refresh_token"]
+access."{ORDERS}" = ["orders:read", "orders:write"]
+{more}"#
+        );
+        text
+    }
+}
+
+impl Fleet {
+    /// Lets applications sign people in, beside the clients that there are; answers the secrets of those that have one.
+    ///
+    /// # Errors
+    /// If the issuer refuses the declaration.
+    pub async fn admit(&self, apps: &[App<'_>]) -> anyhow::Result<Vec<(String, String)>> {
+        let declared: String = apps.iter().map(App::declaration).collect();
+        self.home.apply(&format!("{FLEET}{declared}")).await
+    }
+
+    /// Lets people sign in on the page of `orders`; answers its address.
+    ///
+    /// # Errors
+    /// If the issuer refuses the declaration.
+    pub async fn admit_page(&self) -> anyhow::Result<String> {
+        let (origin, page) = (self.orders.url(), format!("{}/", self.orders.url()));
+        let more = format!("name = \"Orders\"\nfirst_party = true\norigins = [\"{origin}\"]");
+        self.admit(&[App { id: PAGE, kind: "browser", redirect_uri: &page, more: &more }]).await?;
+        Ok(page)
+    }
+}
+
+impl IssuerHome {
+    /// Adds a person who can sign in.
+    ///
+    /// # Errors
+    /// If the command for it fails.
+    pub async fn add_user(&self, username: &str, password: &str) -> anyhow::Result<()> {
+        self.users_add(username, &[], password).await
+    }
+
+    /// Adds a person, with more flags of the command, and answers the password that was made up.
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub async fn add_person(&self, username: &str, more: &[&str]) -> anyhow::Result<String> {
+        let password = made_up()?;
+        self.users_add(username, more, &password).await?;
+        Ok(password)
+    }
+
+    async fn users_add(&self, username: &str, more: &[&str], password: &str) -> anyhow::Result<()> {
+        let ran = self.run_with(&[&["users", "add", username], more].concat(), password).await?;
+        ensure!(ran.succeeded, "users add failed: {}", ran.err);
+        Ok(())
+    }
+}
+
+/// A password of 80 random bits that a person can type.
+fn made_up() -> anyhow::Result<String> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bits = [0; 16];
+    ensure!(aws_lc_rs::rand::fill(&mut bits).is_ok(), "the system has randomness");
+    let letters = bits.map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    Ok(letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-"))
+}
