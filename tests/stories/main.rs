@@ -3,6 +3,7 @@
 mod authorize;
 mod bad_input;
 mod chaos;
+mod client_authentication;
 mod crash;
 mod drain;
 mod faults;

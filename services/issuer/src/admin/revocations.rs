@@ -17,7 +17,7 @@ use super::{
 use crate::{
     actor::Actor,
     expiry::last_expiry,
-    log_out::{self, Named},
+    log_out::{self, OfPeople},
 };
 
 /// The longest name of a token or a session.
@@ -44,8 +44,8 @@ pub(super) async fn revoke(
 ) -> Result<Response, Problem> {
     let asked = body::read::<Revoke>(&headers, body).await?;
     let named = match (&asked.jti, &asked.sid, &asked.sub) {
-        (None, Some(sid), None) => Named::session(sid),
-        (None, None, Some(sub)) => Named::subject(sub),
+        (None, Some(sid), None) => OfPeople::session(sid),
+        (None, None, Some(sub)) => OfPeople::subject(sub),
         _ => None,
     };
     let (revoked, act) = asked.parse(&actor)?;

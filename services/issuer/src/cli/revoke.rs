@@ -12,7 +12,7 @@ use crate::{
     actor::Actor,
     config::Config,
     expiry::last_expiry,
-    log_out::{self, Named},
+    log_out::{self, OfPeople},
 };
 
 /// What is revoked dies at every verifier with the next statement of the revocation feed, although nobody calls the issuer
@@ -78,8 +78,8 @@ impl Tokens {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         let store = super::store(config).await?;
         let named = match &self {
-            Self::Sid { sid } => Named::session(sid),
-            Self::Subject { sub } => Named::subject(sub),
+            Self::Sid { sid } => OfPeople::session(sid),
+            Self::Subject { sub } => OfPeople::subject(sub),
             _ => None,
         };
         let (revoked, act, subject) = self.asked(&store).await?;

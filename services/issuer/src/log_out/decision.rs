@@ -213,7 +213,9 @@ mod tests {
     fn nobody_is_signed_out_or_redirected_for_a_client_that_is_not_there() {
         let ada = session("ada", "s1");
         let known = hint("ada", Some("s1"));
-        let ask = |request: &LogOutRequest, client| decide(request, Some(&known), client, Some(&ada));
+        let ask = |request: &LogOutRequest, client: Option<&Client>| {
+            decide(request, Some(&known), client, Some(&ada))
+        };
         assert_eq!(ask(&request(None, None), None), Err(LogOutRefusal::UnknownClient));
         assert_eq!(ask(&request(None, None), Some(&client(true))), Err(LogOutRefusal::UnknownClient));
         let mut nameless = request(Some(BYE), None);

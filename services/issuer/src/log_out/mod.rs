@@ -30,7 +30,7 @@ use self::{
 };
 pub(crate) use self::{
     notices::Notices,
-    operator::{Named, revoke},
+    operator::{OfPeople, revoke},
 };
 use crate::{pages::SESSIONS_PATH, provider::Provider};
 

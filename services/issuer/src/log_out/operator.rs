@@ -4,14 +4,14 @@ use claviger_store::{Act, Revoked, SignedOut, Store, StoreError};
 
 /// What an operator names who revokes something of people.
 #[derive(Debug, Clone)]
-pub(crate) enum Named {
+pub(crate) enum OfPeople {
     /// A session.
     Session(Sid),
     /// Somebody, everywhere.
     Person(UserId),
 }
 
-impl Named {
+impl OfPeople {
     /// What could be a session.
     pub(crate) fn session(name: &str) -> Option<Self> {
         name.parse().ok().map(Self::Session)
@@ -31,13 +31,13 @@ impl Named {
 pub(crate) async fn revoke(
     store: &Store,
     revoked: Revoked,
-    named: Option<&Named>,
+    named: Option<&OfPeople>,
     until: NumericDate,
     acts: &[Act],
 ) -> Result<u64, StoreError> {
     let ended = match named {
-        Some(Named::Session(sid)) => store.end_session(sid, until, acts).await?,
-        Some(Named::Person(account)) => store.end_sessions_of(account, until, acts).await?,
+        Some(OfPeople::Session(sid)) => store.end_session(sid, until, acts).await?,
+        Some(OfPeople::Person(account)) => store.end_sessions_of(account, until, acts).await?,
         None => SignedOut::default(),
     };
     match ended.sequence {

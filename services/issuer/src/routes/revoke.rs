@@ -64,7 +64,8 @@ async fn end_family(
     let until = last_expiry(wall_clock(), skew);
     let act = actor.act("refresh.revoke", "", json!({}));
     let end = FamilyEnd { client_id: &client.client_id, until, act };
-    provider.store.end_family_of(token, end).await.map_err(|error| unavailable(&error))
+    let ended = provider.store.end_family_of(token, end).await.map_err(|error| unavailable(&error))?;
+    Ok(ended.is_some())
 }
 
 async fn end_access_token(

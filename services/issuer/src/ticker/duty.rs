@@ -81,6 +81,8 @@ impl Ticker {
             self.store.forget_past_grants().await?;
             self.store.forget_sessions(self.issuance.config.sign_in.session_idle).await?;
             self.notices.abandon().await?;
+            self.store.forget_attempts().await?;
+            self.store.forget_links().await?;
             self.keep_checkpoint().await?;
         }
         Ok(())

@@ -9,3 +9,5 @@ mod fleet;
 mod issuer;
 mod log_out;
 mod person;
+mod cors;
+mod withdrawn;
