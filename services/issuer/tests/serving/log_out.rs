@@ -120,7 +120,7 @@ async fn a_person_sees_own_sessions_and_ends_them() {
     let (lost, bob) = (issuer.sign_in("ada", 3).await, issuer.sign_in("bob", 4).await);
     let url = format!("{}/sessions", issuer.url);
     let page = here.get(&url, &[]).await.text().await.unwrap();
-    assert_eq!(page.matches("192.0.2.7").count() > 2, page.contains("sid-2"), "{page}");
+    assert!(page.contains("192.0.2.7") && page.contains("sid-2"), "{page}");
     assert!(page.contains("sid-3") && !page.contains("sid-4"), "{page}");
     let token = hidden(&page, "csrf_token");
     let end = async |sid: &str, token: &str| {

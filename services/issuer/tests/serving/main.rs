@@ -4,10 +4,10 @@
 
 mod admin;
 mod back_channel;
+mod cors;
 mod feed;
 mod fleet;
 mod issuer;
 mod log_out;
 mod person;
-mod cors;
 mod withdrawn;
