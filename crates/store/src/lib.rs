@@ -121,6 +121,8 @@ pub use password_hash::{PasswordHash, PasswordHashError};
 pub use refresh::{
     ChildToken, FamilyEnd, NextToken, RefreshAttempt, RefreshOutcome, RefreshTerms, Refreshed, RefusedRefresh,
 };
+#[doc(hidden)]
+pub use refresh_statement::rotation_statement;
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
 pub use restored::EndedSignIns;
 pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationSnapshot, Revoked};

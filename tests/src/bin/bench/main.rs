@@ -12,6 +12,7 @@ mod herd;
 mod in_process;
 mod peer;
 mod plan;
+mod refresh;
 mod row;
 mod serving;
 mod stage;
@@ -56,6 +57,8 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     rows.extend(serving::token(plan).await?);
     rows.extend(serving::guarded(plan).await?);
     rows.extend(serving::key_set(plan).await?);
+    rows.extend(refresh::on_sqlite(plan).await?);
+    rows.extend(refresh::on_postgres(plan).await?);
     rows.extend(tail::key_set_beside_signing(plan).await?);
     rows.extend(footprint::start_and_memory(plan).await?);
     rows.extend(flood::unknown_kids(plan).await?);
