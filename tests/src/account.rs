@@ -262,6 +262,20 @@ impl Account {
         of_key.map(|token| token.issued_at).max()
     }
 
+    /// When tokens of another key than before began to be issued, by `iat`.
+    #[must_use]
+    pub fn switches(&self) -> Vec<Moment> {
+        let mut seen: HashMap<&str, HashSet<&str>> = HashMap::new();
+        let mut switches = Vec::new();
+        for token in self.tokens.iter().filter(|token| token.genuine) {
+            let kids = seen.entry(token.audience).or_default();
+            if kids.insert(&token.kid) && kids.len() > 1 {
+                switches.push(token.issued_at);
+            }
+        }
+        switches
+    }
+
     fn is_revoked(&self, kid: &str, at: Moment) -> bool {
         self.revoked.get(kid).is_some_and(|revoked| *revoked <= at)
     }

@@ -103,6 +103,12 @@ impl Loading {
         self.account.lock().answers.len()
     }
 
+    /// How often a key has taken over by now.
+    #[must_use]
+    pub fn switches(&self) -> usize {
+        self.account.lock().switches().len()
+    }
+
     /// The tokens that this audience has got by now, newest last.
     #[must_use]
     pub fn tokens(&self, audience: &str) -> Vec<Held> {

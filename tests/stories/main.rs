@@ -1,10 +1,13 @@
 //! End-to-end stories: each against real processes on free ports of loopback.
 
+mod authorize;
 mod bad_input;
 mod chaos;
+mod client_authentication;
 mod crash;
 mod drain;
 mod faults;
+mod first_party;
 mod forgeries;
 mod interop;
 mod issuing;

@@ -9,13 +9,13 @@ const ALL: &str = "--all-features";
 
 /// Builds what the stories start, then runs every test.
 pub(crate) fn test(filter: &[&str]) -> anyhow::Result<()> {
-    build()?;
+    build("debug")?;
     cargo(&[&["test", "--workspace", ALL], filter].concat())
 }
 
 /// Runs the stories alone, those that are the same on each database on this one.
 pub(crate) fn e2e(filter: Option<&str>, database: &str) -> anyhow::Result<()> {
-    build()?;
+    build("debug")?;
     let stories = ["test", "--workspace", ALL, "--test", "stories", "--"];
     let filter: Vec<&str> = filter.into_iter().collect();
     let listed = command(env!("CARGO"), &[&stories[..], &["--list"], &filter[..]].concat())
@@ -31,8 +31,9 @@ pub(crate) fn e2e(filter: Option<&str>, database: &str) -> anyhow::Result<()> {
 }
 
 /// The programs that the stories start.
-pub(crate) fn build() -> anyhow::Result<()> {
-    cargo(&["build", "--workspace", "--bins", ALL])
+pub(crate) fn build(profile: &str) -> anyhow::Result<()> {
+    let optimised: &[&str] = if profile == "release" { &["--release"] } else { &[] };
+    cargo(&[&["build", "--workspace", "--bins", ALL], optimised].concat())
 }
 
 /// Everything that a change must pass.

@@ -244,7 +244,7 @@ impl Policy {
         self.contact.map(|contact| match contact {
             Contact::Own { at, before } => at + self.staleness.saturating_sub(before).max(self.freshness),
             Contact::Vouched { at, before } => at + self.staleness.max(self.freshness).saturating_sub(before),
-            Contact::Earlier { at, before } => at + self.staleness.saturating_sub(before),
+            Contact::Earlier { at, before } => (at + self.staleness).saturating_sub(before),
             Contact::Fixed => NEVER,
         })
     }

@@ -88,3 +88,18 @@ fn a_service_that_accepts_nothing_is_told() {
     assert_eq!(account(true, true, 152, 200).accepting_until("k", secs(150)), ["service 0"]);
     assert_eq!(account(true, true, 152, 200).accepting_until("k", secs(153)), Vec::<String>::new());
 }
+
+#[test]
+fn a_key_takes_over_where_an_audience_first_gets_its_tokens() {
+    let token = |audience: &'static str, kid: &str, at: u64| Held {
+        kid: kid.into(),
+        audience,
+        issued_at: secs(at),
+        ..account(true, false, 0, 0).tokens[0].clone()
+    };
+    let mut tokens = vec![token("a", "1", 1), token("b", "2", 2), token("a", "1", 3), token("a", "3", 4)];
+    tokens.extend([token("b", "3", 5), token("a", "3", 6), token("a", "1", 7)]);
+    let forged = Held { genuine: false, ..token("a", "4", 8) };
+    tokens.push(forged);
+    assert_eq!(Account { tokens, ..Account::default() }.switches(), [secs(4), secs(5)]);
+}

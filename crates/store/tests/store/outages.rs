@@ -7,7 +7,7 @@ use migrations::Migrator;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
-    fixture::{Database, prepared},
+    fixture::{Database, Intruder, prepared},
     relay::Relay,
 };
 
@@ -45,8 +45,20 @@ async fn a_host_that_accepts_and_says_nothing_holds_nobody() {
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
-/// Takes all places of the pool with changes that wait for a lock.
-async fn eight_changes(store: &Store, relay: &Relay) -> Vec<JoinHandle<Result<(), StoreError>>> {
+/// A store behind a relay, with all places of its pool taken by changes that wait for a lock.
+struct Crowded {
+    store: Store,
+    relay: Relay,
+    /// Holds the lock until its transaction ends.
+    intruder: Intruder,
+    changes: Vec<JoinHandle<Result<(), StoreError>>>,
+}
+
+async fn crowded(database: &Database) -> Option<Crowded> {
+    let relay = Relay::before(&database.url).await?;
+    let store = Store::open::<Migrator>(&relay.url).await.expect("it opens");
+    let intruder = database.intruder().await;
+    intruder.execute("BEGIN; UPDATE revision SET keyring = keyring").await.expect("held");
     let changes = (0..8).map(|_| {
         let store = store.clone();
         tokio::spawn(async move { store.note(&[act()]).await })
@@ -58,20 +70,14 @@ async fn eight_changes(store: &Store, relay: &Relay) -> Vec<JoinHandle<Result<()
         assert!(started.elapsed() < SOON, "{} connections", relay.connected());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    changes
+    Some(Crowded { store, relay, intruder, changes })
 }
-
-const LOCK: &str = "BEGIN; UPDATE revision SET keyring = keyring";
 
 // S-108 S-110
 #[tokio::test]
 async fn connections_that_go_silent_in_the_midst_end_in_time_and_leave_their_places() {
     let Some(database) = Database::postgres() else { return };
-    let Some(relay) = Relay::before(&database.url).await else { return };
-    let store = Store::open::<Migrator>(&relay.url).await.expect("it opens");
-    let intruder = database.intruder().await;
-    intruder.execute(LOCK).await.expect("held");
-    let changes = eight_changes(&store, &relay).await;
+    let Some(Crowded { store, relay, intruder, changes }) = crowded(&database).await else { return };
     relay.fall_silent();
     let started = Instant::now();
     for change in changes {
@@ -90,11 +96,7 @@ async fn connections_that_go_silent_in_the_midst_end_in_time_and_leave_their_pla
 #[tokio::test]
 async fn connections_that_went_silent_at_rest_are_found_out_before_they_are_used() {
     let Some(database) = Database::postgres() else { return };
-    let Some(relay) = Relay::before(&database.url).await else { return };
-    let store = Store::open::<Migrator>(&relay.url).await.expect("it opens");
-    let intruder = database.intruder().await;
-    intruder.execute(LOCK).await.expect("held");
-    let changes = eight_changes(&store, &relay).await;
+    let Some(Crowded { store, relay, intruder, changes }) = crowded(&database).await else { return };
     intruder.execute("ROLLBACK").await.expect("released");
     for change in changes {
         // On a slow machine it may have waited too long for the lock; the connection is at rest all the same.

@@ -23,6 +23,7 @@ mod restart;
 mod rig;
 mod rotation;
 mod scenario;
+mod storm;
 mod wait;
 mod wrong_key;
 

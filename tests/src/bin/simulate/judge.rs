@@ -235,10 +235,11 @@ impl World {
         let is_reached = due <= revoked + self.heard_in(one);
         self.figures.note_exposure(one.class, !is_reached, exposure);
         if until > due {
-            let class = one.class.name();
-            self.breach("V2", || {
-                format!("verifier {verifier} ({class}) accepted the revoked key {number} for {exposure} ms")
-            });
+            let (late, fate) = (until - due, one.fate());
+            let words = format!(
+                "verifier {verifier} accepted the revoked key {number} for {exposure} ms, {late} ms too long: {fate}"
+            );
+            self.breach("V2", || words);
         }
     }
 
@@ -269,6 +270,8 @@ impl World {
             Some(stolen) => revoked.max(self.database.keys[stolen].revoked_at.unwrap_or(Millis::MAX / 2)),
             None => revoked,
         };
+        // A set that is fetched anew lacks what is revoked; a list of revocations that is lost must be heard again.
+        let told = if is_key { told } else { told.max(one.began_at) };
         let bound = self.heard_in(one) + stale;
         let by_feed = one.disturbances.due(told, bound);
         let frozen = one.frozen.filter(|freeze| freeze.from <= by_feed && freeze.until >= revoked);

@@ -85,8 +85,9 @@ impl World {
         if self.now < revocation.at + ages && !self.is_covered(verifier, revocation, last) {
             let one = &self.verifiers[verifier];
             let (sequence, kind) = (one.list().and_then(RevocationList::sequence), revocation.kind);
+            let fate = one.fate();
             self.breach("V2", || {
-                format!("verifier {verifier} accepted a token that was revoked by {kind:?} (its statement: {sequence:?})")
+                format!("verifier {verifier} accepted a token that was revoked by {kind:?} (its statement: {sequence:?}): {fate}")
             });
         }
     }

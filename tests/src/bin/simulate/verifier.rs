@@ -87,6 +87,8 @@ pub(crate) struct Verifier {
     pub(crate) is_disturbed: bool,
     /// When it was cut off or lost messages.
     pub(crate) disturbances: Disturbances,
+    /// When it last began with nothing: it knows of no revocation then until its first poll.
+    pub(crate) began_at: Millis,
     /// Its last polls through a cache that was stuck.
     pub(crate) frozen: Option<Freeze>,
     /// The thief of this key has told it something, and the issuer nothing since.
@@ -191,6 +193,7 @@ impl Verifier {
             is_cut: false,
             is_disturbed: false,
             disturbances: Disturbances::default(),
+            began_at: 0,
             frozen: None,
             robbed_by: None,
             flooded_until: 0,
@@ -220,7 +223,7 @@ impl Verifier {
                 feed.list = kept.list.clone();
             }
         } else {
-            self.held = None;
+            (self.held, self.began_at) = (None, now);
         }
         self.disturbances.note(now);
         (self.client, self.in_flight, self.is_waited_for, self.is_quiet) = (started, None, false, false);
@@ -330,6 +333,17 @@ impl Verifier {
             Client::Ours { feed: Some(feed), .. } => feed.latest.as_ref(),
             _ => None,
         }
+    }
+
+    /// What has become of it that could excuse it.
+    pub(crate) fn fate(&self) -> String {
+        let Self { class, clock, is_cut, disturbances, robbed_by, .. } = self;
+        let frozen = self.frozen.map(|freeze| (freeze.from, freeze.until));
+        format!(
+            "it is {}, its clock off by {clock} ms, it is cut off: {is_cut}, was out of reach {disturbances:?}, its feed stood \
+             still {frozen:?}, a thief of key {robbed_by:?} has told it something",
+            class.name()
+        )
     }
 
     /// The cache that it polls through is stuck.

@@ -27,7 +27,8 @@ fn a_restored_set_is_stale_and_ends_when_it_would_have_ended() {
 fn a_restored_set_is_used_for_as_long_as_issuer_and_operator_allow() {
     assert_eq!(restored(0.0, 7_200.0).usable_until(), Some(at(7_205.0)));
     assert_eq!(restored(0.0, 9.0 * DAY).usable_until(), Some(at(5.0 + DAY)));
-    assert_eq!(restored(2.0 * DAY, DAY).usable_until(), Some(at(5.0)));
+    assert_eq!(restored(2.0 * DAY, DAY).usable_until(), Some(at(0.0)), "its time was over long before");
+    assert_eq!(restored(DAY + 2.0, DAY).usable_until(), Some(at(3.0)));
 }
 
 // S-23
