@@ -15,6 +15,7 @@ mod load;
 mod outage;
 mod postgres;
 mod redaction;
+mod refresh;
 mod relying_parties;
 mod replicas;
 mod rotation;

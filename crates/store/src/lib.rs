@@ -122,6 +122,8 @@ pub use refresh::{
     ChildToken, FamilyEnd, NextToken, RefreshAttempt, RefreshOutcome, RefreshTerms, Refreshed, RefusedRefresh,
 };
 pub use refresh_book::RefreshStanding;
+#[doc(hidden)]
+pub use refresh_statement::rotation_statement;
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};
 pub use restored::EndedSignIns;
 pub use revocation::{MAX_REVOCATIONS, Revocation, RevocationSnapshot, Revoked};

@@ -13,6 +13,7 @@ mod in_process;
 mod log_in;
 mod peer;
 mod plan;
+mod refresh;
 mod row;
 mod serving;
 mod stage;
@@ -57,6 +58,8 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     rows.extend(serving::token(plan).await?);
     rows.extend(serving::guarded(plan).await?);
     rows.extend(serving::key_set(plan).await?);
+    rows.extend(refresh::on_sqlite(plan).await?);
+    rows.extend(refresh::on_postgres(plan).await?);
     rows.extend(tail::key_set_beside_signing(plan).await?);
     rows.extend(log_in::log_ins(plan).await?);
     rows.extend(footprint::start_and_memory(plan).await?);
