@@ -3,9 +3,11 @@
 mod authorize;
 mod bad_input;
 mod chaos;
+mod client_authentication;
 mod crash;
 mod drain;
 mod faults;
+mod first_party;
 mod forgeries;
 mod interop;
 mod issuing;

@@ -10,6 +10,7 @@ mod flood;
 mod footprint;
 mod herd;
 mod in_process;
+mod log_in;
 mod peer;
 mod plan;
 mod row;
@@ -57,6 +58,7 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     rows.extend(serving::guarded(plan).await?);
     rows.extend(serving::key_set(plan).await?);
     rows.extend(tail::key_set_beside_signing(plan).await?);
+    rows.extend(log_in::log_ins(plan).await?);
     rows.extend(footprint::start_and_memory(plan).await?);
     rows.extend(flood::unknown_kids(plan).await?);
     rows.extend(herd::fleet_of_a_dead_issuer(plan).await?);

@@ -152,11 +152,6 @@ pub(super) const WORDS: Words = Words {
             happened: "There is nothing at this address.",
             next: "Check the address, or go back to the application that you came from.",
         },
-        too_many: ErrorText {
-            title: "Too many attempts",
-            happened: "Too many requests came from you or from your network.",
-            next: "Your account and your password are safe.",
-        },
         unavailable: ErrorText {
             title: "Back in a moment",
             happened: "Signing in does not work right now. Your sessions and your password are not affected.",

@@ -150,11 +150,6 @@ pub(super) const WORDS: Words = Words {
             happened: "이 주소에는 페이지가 없습니다.",
             next: "주소를 확인하거나 이용하던 앱으로 돌아가 주세요.",
         },
-        too_many: ErrorText {
-            title: "시도 횟수 초과",
-            happened: "회원님 또는 같은 네트워크에서 보낸 요청이 너무 많습니다.",
-            next: "계정과 비밀번호는 안전합니다.",
-        },
         unavailable: ErrorText {
             title: "잠시 이용할 수 없음",
             happened: "지금은 로그인할 수 없습니다. 세션과 비밀번호에는 영향이 없습니다.",

@@ -168,7 +168,6 @@ pub(super) struct ErrorWords {
     pub(super) forged: ErrorText,
     pub(super) link: ErrorText,
     pub(super) not_found: ErrorText,
-    pub(super) too_many: ErrorText,
     pub(super) unavailable: ErrorText,
     pub(super) internal: ErrorText,
 }
