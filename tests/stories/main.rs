@@ -1,7 +1,9 @@
 //! End-to-end stories: each against real processes on free ports of loopback.
 
+mod authorize;
 mod bad_input;
 mod chaos;
+mod client_authentication;
 mod crash;
 mod drain;
 mod faults;

@@ -117,6 +117,7 @@ pub use link::{Link, LinkOutcome, LinkPurpose};
 pub use lock::ServingLock;
 pub use log_in::LogIn;
 pub use logout_notice::{LogoutNotice, MAX_LOGOUT_ATTEMPTS};
+pub use refresh_book::RefreshStanding;
 pub use password_hash::{PasswordHash, PasswordHashError};
 pub use refresh::{
     ChildToken, FamilyEnd, NextToken, RefreshAttempt, RefreshOutcome, RefreshTerms, Refreshed, RefusedRefresh,
@@ -129,6 +130,6 @@ pub use session::{NewSession, OwnSession, Session};
 pub use sign_out::SignedOut;
 pub use store::{Outcome, Revisions, Store};
 pub use unreadable_member::UnreadableMember;
-pub use user::{NewUser, Profile, User, UserOutcome};
+pub use user::{NewUser, Profile, User, UserChange, UserOutcome};
 pub use username::{Username, UsernameError};
 pub use verifiers::{MAX_INSTANCES, MAX_VERIFIERS, SeenVerifier, SeenVerifiers};

@@ -34,6 +34,8 @@ impl Store {
     pub async fn note_log_in(&self, log_in: LogIn<'_>, acts: &[Act]) -> Result<bool, StoreError> {
         let LogIn { user, verified, upgraded, buckets } = log_in;
         let transaction = self.begin_write().await?;
+        // Before the row is locked: all take the log's turn first, and nobody waits in a circle.
+        audit_log::append(&transaction, acts).await?;
         let now = read_clock(&transaction).await?;
         let mut update = Entity::update_many().col_expr(Column::LastLoginAt, Expr::val(now));
         if let Some(upgraded) = upgraded {
@@ -48,7 +50,6 @@ impl Store {
             return Ok(false);
         }
         attempt_table::clear(&transaction, buckets).await?;
-        audit_log::append(&transaction, acts).await?;
         transaction.commit().await?;
         Ok(true)
     }

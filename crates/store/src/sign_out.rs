@@ -165,7 +165,6 @@ impl Store {
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] above all.
-#[expect(dead_code, reason = "for the change of a password, which is not here yet")]
 pub(crate) async fn end_sessions_in(
     transaction: &Transaction,
     account: &UserId,

@@ -57,6 +57,17 @@ pub struct NewUser {
     pub profile: Profile,
 }
 
+/// What is to become of a person; what is not said stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UserChange<'c> {
+    /// Whether the person is kept out.
+    pub disabled: Option<bool>,
+    /// What is kept of a new password.
+    pub password: Option<&'c PasswordHash>,
+    /// What clients may be told.
+    pub profile: Option<&'c Profile>,
+}
+
 /// What became of a change to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserOutcome {
@@ -69,7 +80,7 @@ pub enum UserOutcome {
 }
 
 impl User {
-    /// A mark of all that an operator can change: it is another one after each change, and the same after a log-in.
+    /// A mark of all that an operator can change: it is another one after each change, and the same after a log-in or its end.
     #[must_use]
     pub fn tag(&self) -> String {
         let Profile { claims, roles, groups } = &self.profile;
@@ -79,7 +90,6 @@ impl User {
             self.password_hash.is_some(),
             self.password_changed_at,
             self.disabled,
-            self.not_before,
             claims,
             roles,
             groups,

@@ -7,9 +7,9 @@ use sea_orm::{
 };
 
 use crate::{
-    Act, NewUser, PasswordHash, Profile, Store, StoreError, User, UserOutcome, Username, attempt_table,
-    audit_log,
+    Act, NewUser, Store, StoreError, User, UserChange, UserOutcome, Username, attempt_table, audit_log,
     entity::account::{ActiveModel, Column, Entity, Model},
+    sign_out::end_sessions_in,
     store::read_clock,
     timed::Transaction,
     user_row as row,
@@ -100,59 +100,55 @@ impl Store {
         has_user_in_role(&self.db, role).await
     }
 
-    /// Changes what clients may be told of a person, if it is still as `seen` ([`User::tag`]).
+    /// Changes a person in one transaction, if it is still as `seen` ([`User::tag`]).
+    ///
+    /// With a new password, and when the person is disabled, sessions and refresh tokens end in the same transaction, and
+    /// access tokens are on the revocation feed `until` the last of them has expired. A new password, and being enabled, end
+    /// a lock-out by wrong guesses.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] above all.
-    pub async fn change_profile(
+    /// [`StoreError::Unavailable`] above all. Nothing is changed then.
+    pub async fn change_user(
         &self,
         id: &UserId,
         seen: Option<&str>,
-        profile: &Profile,
-        acts: &[Act],
-    ) -> Result<UserOutcome, StoreError> {
-        let transaction = self.begin_write().await?;
-        let mut changed = match expect(&transaction, id, seen).await? {
-            Ok((_, row)) => row.into_active_model(),
-            Err(outcome) => return Ok(outcome),
-        };
-        changed.claims = Set(row::claims(profile));
-        changed.roles = Set(row::names(&profile.roles));
-        changed.groups = Set(row::names(&profile.groups));
-        changed.update(&transaction).await?;
-        audit_log::append(&transaction, acts).await?;
-        transaction.commit().await?;
-        Ok(UserOutcome::Applied)
-    }
-
-    /// Sets a person's password, if the person is still as `seen` ([`User::tag`]). Whoever knew the old one is out: sessions
-    /// and refresh tokens end in the same transaction, and access tokens are on the revocation feed `until` the last of them
-    /// has expired. A lock-out by wrong guesses ends as well.
-    ///
-    /// # Errors
-    /// [`StoreError::FeedFull`], and [`StoreError::Unavailable`] above all. Nothing is changed then.
-    pub async fn set_password(
-        &self,
-        id: &UserId,
-        seen: Option<&str>,
-        hash: &PasswordHash,
+        change: UserChange<'_>,
         until: NumericDate,
         acts: &[Act],
     ) -> Result<UserOutcome, StoreError> {
+        let UserChange { disabled, password, profile } = change;
         let transaction = self.begin_write().await?;
+        if password.is_some() || disabled == Some(true) {
+            end_sessions_in(&transaction, id, until).await?;
+        }
+        // Before the row is locked: all take the log's turn first, and nobody waits in a circle.
+        audit_log::append(&transaction, acts).await?;
         let (user, row) = match expect(&transaction, id, seen).await? {
             Ok(found) => found,
-            Err(outcome) => return Ok(outcome),
+            Err(outcome) => {
+                transaction.rollback().await?;
+                return Ok(outcome);
+            }
         };
-        let now = read_clock(&transaction).await?;
         let mut changed: ActiveModel = row.into_active_model();
-        changed.password_hash = Set(Some(hash.expose().to_owned()));
-        changed.password_changed_at = Set(Some(now));
-        changed.not_before = Set(now);
-        changed.update(&transaction).await?;
-        attempt_table::forgive(&transaction, &user.username).await?;
-        let _ = until;
-        audit_log::append(&transaction, acts).await?;
+        if let Some(disabled) = disabled {
+            changed.disabled = Set(disabled);
+        }
+        if let Some(hash) = password {
+            changed.password_hash = Set(Some(hash.expose().to_owned()));
+            changed.password_changed_at = Set(Some(read_clock(&transaction).await?));
+        }
+        if let Some(profile) = profile {
+            changed.claims = Set(row::claims(profile));
+            changed.roles = Set(row::names(&profile.roles));
+            changed.groups = Set(row::names(&profile.groups));
+        }
+        if changed.is_changed() {
+            changed.update(&transaction).await?;
+        }
+        if password.is_some() || disabled == Some(false) {
+            attempt_table::forgive(&transaction, &user.username).await?;
+        }
         transaction.commit().await?;
         Ok(UserOutcome::Applied)
     }

@@ -170,11 +170,11 @@ impl AuthorizationServer {
     pub async fn serve(self) -> Result<Drained, TickerEnded> {
         let mut ticking = tokio::spawn(self.ticker.run());
         let shutdown = &self.issuance.shutdown;
-        let router = routes::router(Arc::clone(&self.issuance), self.provider);
+        let router = routes::router(Arc::clone(&self.issuance), Arc::clone(&self.provider));
         let public = serve(self.listener, router, self.limits, shutdown.clone());
         let operators = async {
             if let Some(listener) = self.admin {
-                let router = admin::router(Arc::clone(&self.issuance), self.store.clone(), self.vault);
+                let router = admin::router(self.provider, self.vault);
                 // Whatever becomes of an operator's connection: the others' count.
                 let _ = serve(listener, router, self.limits, shutdown.clone()).await;
             }

@@ -1,5 +1,7 @@
 //! What the store promises, on SQLite and on PostgreSQL: each fact is checked on both.
 
+mod accounts;
+mod attempts;
 mod audit;
 mod codes;
 mod damage;

@@ -14,6 +14,7 @@ use super::{problem::Problem, scopes::audience};
 use crate::{
     actor::Actor,
     keys::{KeyView, Rotation, Vault},
+    provider::Provider,
     server::Issuance,
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct Inner {
     pub(super) issuance: Arc<Issuance>,
     pub(super) store: Store,
     pub(super) vault: Arc<Vault>,
+    /// What is asked about people.
+    pub(super) provider: Arc<Provider>,
     /// Who rotates does so alone in this process: all others would make keys for nothing.
     pub(super) turn: tokio::sync::Mutex<()>,
     /// Who reads the database does so alone: its connections are the ticker's too, and without them nothing is signed.
@@ -38,10 +41,11 @@ pub(crate) struct Inner {
 }
 
 impl Desk {
-    pub(super) fn new(issuance: Arc<Issuance>, store: Store, vault: Arc<Vault>) -> Self {
+    pub(super) fn new(provider: Arc<Provider>, vault: Arc<Vault>) -> Self {
+        let (issuance, store) = (Arc::clone(&provider.issuance), provider.store.clone());
         let (turn, verifier) = (tokio::sync::Mutex::default(), Mutex::default());
         let reading = Semaphore::new(1);
-        Self(Arc::new(Inner { issuance, store, vault, turn, reading, verifier }))
+        Self(Arc::new(Inner { issuance, store, vault, provider, turn, reading, verifier }))
     }
 }
 

@@ -18,6 +18,7 @@ mod request_id;
 mod revocations;
 mod scopes;
 mod status;
+mod users;
 
 use std::sync::Arc;
 
@@ -26,7 +27,6 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodFilter, MethodRouter, get, on},
 };
-use claviger_store::Store;
 use claviger_verifier::StaticScope;
 use http::Method;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -34,10 +34,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use self::scopes::{SCOPES, audience, resource_server};
 use self::{
     desk::Desk,
-    scopes::{AUDIT_READ, FLEET_READ, KEYS_READ, KEYS_REVOKE, KEYS_ROTATE, REVOCATIONS_WRITE},
+    scopes::{
+        AUDIT_READ, FLEET_READ, KEYS_READ, KEYS_REVOKE, KEYS_ROTATE, REVOCATIONS_WRITE, USERS_READ,
+        USERS_WRITE,
+    },
 };
 use crate::{
     keys::Vault,
+    provider::Provider,
     routes::{health, panicked},
     server::Issuance,
 };
@@ -53,7 +57,7 @@ struct Endpoint {
 }
 
 /// All endpoints of the admin API.
-static ENDPOINTS: [Endpoint; 6] = [
+static ENDPOINTS: [Endpoint; 10] = [
     Endpoint {
         method: Method::GET,
         path: "/admin/v1/keys",
@@ -90,6 +94,30 @@ static ENDPOINTS: [Endpoint; 6] = [
         scope: AUDIT_READ,
         handler: |method| on(method, audit::list),
     },
+    Endpoint {
+        method: Method::GET,
+        path: "/admin/v1/users",
+        scope: USERS_READ,
+        handler: |method| on(method, users::list),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/admin/v1/users",
+        scope: USERS_WRITE,
+        handler: |method| on(method, users::add),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/admin/v1/users/{id}",
+        scope: USERS_READ,
+        handler: |method| on(method, users::show),
+    },
+    Endpoint {
+        method: Method::PATCH,
+        path: "/admin/v1/users/{id}",
+        scope: USERS_WRITE,
+        handler: |method| on(method, users::change),
+    },
 ];
 
 /// The table of the admin API: method, path and the scope that it takes.
@@ -98,8 +126,9 @@ pub fn endpoints() -> impl Iterator<Item = (&'static Method, &'static str, Stati
 }
 
 /// All routes of the operators' listener.
-pub(crate) fn router(issuance: Arc<Issuance>, store: Store, vault: Arc<Vault>) -> Router {
-    let desk = Desk::new(Arc::clone(&issuance), store, vault);
+pub(crate) fn router(provider: Arc<Provider>, vault: Arc<Vault>) -> Router {
+    let issuance = Arc::clone(&provider.issuance);
+    let desk = Desk::new(provider, vault);
     open_routes()
         .with_state(issuance)
         .merge(api(desk))

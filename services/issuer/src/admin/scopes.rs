@@ -13,10 +13,12 @@ pub(super) const KEYS_REVOKE: StaticScope = StaticScope::new("keys:revoke");
 pub(super) const REVOCATIONS_WRITE: StaticScope = StaticScope::new("revocations:write");
 pub(super) const FLEET_READ: StaticScope = StaticScope::new("fleet:read");
 pub(super) const AUDIT_READ: StaticScope = StaticScope::new("audit:read");
+pub(super) const USERS_READ: StaticScope = StaticScope::new("users:read");
+pub(super) const USERS_WRITE: StaticScope = StaticScope::new("users:write");
 
 /// All scopes of the admin API.
-pub const SCOPES: [StaticScope; 6] =
-    [KEYS_READ, KEYS_ROTATE, KEYS_REVOKE, REVOCATIONS_WRITE, FLEET_READ, AUDIT_READ];
+pub const SCOPES: [StaticScope; 8] =
+    [KEYS_READ, KEYS_ROTATE, KEYS_REVOKE, REVOCATIONS_WRITE, FLEET_READ, AUDIT_READ, USERS_READ, USERS_WRITE];
 /// Whose it is: a team of this name always exists.
 const TEAM: &str = "claviger";
 /// What the audience adds to the issuer.

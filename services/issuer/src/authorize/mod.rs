@@ -22,6 +22,8 @@ mod push;
 mod refusal;
 mod sign_in;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -146,14 +146,14 @@ pub(crate) async fn begin_session(
     let secret = SessionSecret::from_random(random_bits());
     let new = new_session(visitor, user);
     if let Some(old) = visitor.signed_in().await? {
-        if old.session.account == user.id {
-            let renewed = provider.store.renew_session(&old.secret, &secret, &new).await?;
-            return Ok(renewed.map(|session| (secret, session)));
+        if old.session.account != user.id {
+            let until = last_expiry(wall_clock(), provider.issuance.config.policy.lifetimes().skew);
+            let actor = Actor::person(&old.session.account, visitor.address());
+            let act = actor.act("session.replace", old.session.sid.as_str(), serde_json::Value::Null);
+            provider.store.end_session(&old.session.sid, until, &[act]).await?;
+        } else if let Some(session) = provider.store.renew_session(&old.secret, &secret, &new).await? {
+            return Ok(Some((secret, session)));
         }
-        let until = last_expiry(wall_clock(), provider.issuance.config.policy.lifetimes().skew);
-        let actor = Actor::person(&old.session.account, visitor.address());
-        let act = actor.act("session.replace", old.session.sid.as_str(), serde_json::Value::Null);
-        provider.store.end_session(&old.session.sid, until, &[act]).await?;
     }
     let begun = provider.store.begin_session(&secret, &new).await?;
     Ok(begun.map(|session| (secret, session)))

@@ -12,6 +12,7 @@ mod restored;
 mod revoke;
 mod rewrap;
 mod serve;
+mod users;
 mod words;
 
 use std::{
@@ -68,6 +69,9 @@ enum Command {
     /// Look at the clients and change their secrets.
     #[command(subcommand)]
     Clients(clients::Clients),
+    /// Look at the people who can sign in, add them, bring them from elsewhere, keep them out.
+    #[command(subcommand)]
+    Users(users::Users),
     /// Say that the database was restored from a backup, before anybody is served from it: everybody is signed out, and
     /// nothing that can be used once is left.
     Restored(restored::Restored),
@@ -91,6 +95,7 @@ impl Cli {
             Command::Revoke(revoke) => revoke.run(&config(&self.data_dir)?).await,
             Command::Audit(audit) => audit.run(&config(&self.data_dir)?).await,
             Command::Clients(clients) => clients.run(&config(&self.data_dir)?).await,
+            Command::Users(users) => users.run(&config(&self.data_dir)?).await,
             Command::Restored(restored) => restored.run(&config(&self.data_dir)?).await,
         }
     }

@@ -118,7 +118,9 @@ mod tests {
     fn every_common_password_is_found_in_whatever_dress() {
         assert!(WORDS.len() > 15_000, "{}", WORDS.len());
         for word in LIST.lines() {
-            for dressed in [word.to_owned(), word.to_uppercase(), format!("{word}2026"), format!("{word}{word}")] {
+            for dressed in
+                [word.to_owned(), word.to_uppercase(), format!("{word}2026"), format!("{word}{word}")]
+            {
                 assert!(is_common(&dressed, &[]), "{dressed}");
             }
         }
@@ -166,7 +168,13 @@ mod tests {
     #[test]
     fn names_that_everybody_would_think_of_are_common() {
         let context = ["ada.lovelace", "ada@example.org", "Claviger", "김민준"];
-        for common in ["lovelace-claviger", "Ada.Lovelace2026", "ClavigerClaviger1", "3x@mpl3-l0v3l@c3", "김민준김민준2026"] {
+        for common in [
+            "lovelace-claviger",
+            "Ada.Lovelace2026",
+            "ClavigerClaviger1",
+            "3x@mpl3-l0v3l@c3",
+            "김민준김민준2026",
+        ] {
             assert!(is_common(common, &context), "{common}");
         }
         assert!(!is_common("lovelace-claviger", &[]));
@@ -175,7 +183,9 @@ mod tests {
 
     #[test]
     fn every_text_has_an_answer() {
-        for text in ["", "\u{1f511}", "é", "\u{301}", "İİİ", "ﬀ", &"z9".repeat(512), &"\u{10ffff}".repeat(256)] {
+        for text in
+            ["", "\u{1f511}", "é", "\u{301}", "İİİ", "ﬀ", &"z9".repeat(512), &"\u{10ffff}".repeat(256)]
+        {
             let _ = is_common(text, &["", " ", "é"]);
         }
     }

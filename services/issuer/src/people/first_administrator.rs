@@ -6,7 +6,9 @@ use std::time::Duration;
 use claviger_jose::NumericDate;
 use claviger_keyring::rand_core::RngCore;
 use claviger_oauth::{Issuer, LinkSecret, UserId};
-use claviger_store::{LinkOutcome, LinkPurpose, NewUser, Profile, Store, StoreError, Username};
+use claviger_store::{
+    LinkOutcome, LinkPurpose, NewUser, Profile, Store, StoreError, Username, UsernameError,
+};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -40,7 +42,9 @@ pub(crate) struct Offer {
 /// Why there is no link.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OfferError {
-    #[error("there is an administrator already, who can make others (`claviger users add --role administrator`)")]
+    #[error(
+        "there is an administrator already, who can make others (`claviger users add --role administrator`)"
+    )]
     Exists,
     #[error("a link can be used for 15 to 60 minutes")]
     Lifetime,
@@ -63,7 +67,9 @@ pub(crate) enum WelcomeError {
     #[error("this link cannot be used, or not any more")]
     Link,
     #[error("{0}")]
-    Username(String),
+    Username(UsernameError),
+    #[error("there is somebody of this name already")]
+    Taken,
     #[error(transparent)]
     Password(#[from] PasswordFault),
     #[error(transparent)]
@@ -116,7 +122,7 @@ pub(crate) async fn accept(
         return Err(WelcomeError::Link);
     }
     let secret: LinkSecret = link.parse().map_err(|_| WelcomeError::Link)?;
-    let username: Username = username.parse().map_err(|error| WelcomeError::Username(format!("{error}")))?;
+    let username: Username = username.parse().map_err(WelcomeError::Username)?;
     let password = Password::parse(password)?;
     rules.check(&password, [username.as_str()])?;
     let hash = gate.passwords.hash(password).await?;
@@ -128,9 +134,7 @@ pub(crate) async fn accept(
     match gate.store.add_user_by_link(&secret, PURPOSE, &new, &[act]).await {
         Ok(LinkOutcome::Used) => Ok(id),
         Ok(LinkOutcome::Invalid) => Err(WelcomeError::Link),
-        Err(StoreError::UserExists(_)) => {
-            Err(WelcomeError::Username("there is somebody of this name already".to_owned()))
-        }
+        Err(StoreError::UserExists(_)) => Err(WelcomeError::Taken),
         Err(error) => Err(error.into()),
     }
 }

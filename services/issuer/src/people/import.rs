@@ -58,11 +58,11 @@ impl Format {
     }
 }
 
-/// The people of a file.
+/// The people of a file, with their lines.
 ///
 /// # Errors
 /// All [`Mistakes`], by line; nobody is imported then.
-pub(crate) fn parse(file: &str, text: &str, format: Format) -> Result<Vec<NewUser>, Mistakes> {
+pub(crate) fn parse(file: &str, text: &str, format: Format) -> Result<Vec<(u64, NewUser)>, Mistakes> {
     let (entries, mut mistakes) = format.read(text);
     let mut first_of: HashMap<String, u64> = HashMap::with_capacity(entries.len());
     let mut people = Vec::with_capacity(entries.len());
@@ -73,7 +73,7 @@ pub(crate) fn parse(file: &str, text: &str, format: Format) -> Result<Vec<NewUse
                 Some(first) => mistakes.push((line, format!("the name of line {first} again"))),
                 None => {
                     first_of.insert(new.username.key().to_owned(), line);
-                    people.push(new);
+                    people.push((line, new));
                 }
             },
             Err(wrong) => mistakes.extend(wrong.into_iter().map(|wrong| (line, wrong))),

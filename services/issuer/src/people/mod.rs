@@ -8,6 +8,7 @@
 //! - `device`: browsers in which somebody has logged in before; `attempts`: how often may be guessed.
 //! - `log_in`: the one way in, for pages, first-party applications and whoever comes later.
 //! - `first_administrator`: how the first account comes to be.
+//! - `office`: what operators do to people.
 //! - `profile` and `import`: what else is known of people, and bringing them from elsewhere.
 
 mod attempts;
@@ -16,6 +17,7 @@ mod device;
 pub(crate) mod first_administrator;
 pub(crate) mod import;
 mod log_in;
+pub(crate) mod office;
 mod password;
 mod passwords;
 pub(crate) mod profile;
@@ -29,9 +31,9 @@ pub(crate) use self::{
     device::Devices,
     log_in::{Credentials, Gate, LogInError, LoggedIn, Origin, log_in},
     password::{Password, PasswordFault},
-    passwords::{Busy, Passwords, Verdict},
+    passwords::Passwords,
     rules::PasswordRules,
-    scheme::{Scheme, SchemeError},
+    scheme::Scheme,
 };
 use crate::rng::SystemRng;
 

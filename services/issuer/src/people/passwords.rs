@@ -96,7 +96,11 @@ impl Passwords {
 impl Place {
     /// Whether this is the password of a hash. Without one as much is computed, and it never is: nobody must be able to tell who
     /// has an account (S-89).
-    pub(crate) async fn verify(self, hash: Option<PasswordHash>, password: Password) -> Result<Verdict, Busy> {
+    pub(crate) async fn verify(
+        self,
+        hash: Option<PasswordHash>,
+        password: Password,
+    ) -> Result<Verdict, Busy> {
         let nobody = self.passwords.0.nobody.clone();
         self.run(move || verdict(hash, &nobody, &password)).await
     }
@@ -155,7 +159,10 @@ mod tests {
     async fn a_password_is_right_or_wrong() {
         let passwords = Passwords::start(2).unwrap();
         let hash = passwords.hash(password("the fog hums")).await.unwrap();
-        assert!(matches!(verify(&passwords, Some(&hash), "the fog hums").await, Verdict::Right { upgraded: None }));
+        assert!(matches!(
+            verify(&passwords, Some(&hash), "the fog hums").await,
+            Verdict::Right { upgraded: None }
+        ));
         assert!(matches!(verify(&passwords, Some(&hash), "the fog hum").await, Verdict::Wrong));
     }
 
@@ -164,7 +171,8 @@ mod tests {
     async fn a_weaker_hash_is_upgraded_when_its_password_is_known() {
         let passwords = Passwords::start(2).unwrap();
         // As argon2-cffi has written it.
-        let weak = "$argon2id$v=19$m=512,t=3,p=1$sOjj9k6iqTlXkxEDmsqbJg$RbRixz0DtVBeM+s7qjRQK0rVRXgZTP5VPX0yhwq8BNA";
+        let weak =
+            "$argon2id$v=19$m=512,t=3,p=1$sOjj9k6iqTlXkxEDmsqbJg$RbRixz0DtVBeM+s7qjRQK0rVRXgZTP5VPX0yhwq8BNA";
         let (weak, right) = (weak.parse().unwrap(), "correct horse battery staple, Zo\u{eb}");
         assert!(matches!(verify(&passwords, Some(&weak), "wrong").await, Verdict::Wrong));
         let Verdict::Right { upgraded: Some(strong) } = verify(&passwords, Some(&weak), right).await else {

@@ -10,8 +10,28 @@ const LONGEST: usize = 100;
 const BUDGET: usize = 4 * 1024;
 /// What a token says by itself, or what is kept elsewhere.
 const RESERVED: [&str; 22] = [
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "azp", "nonce", "auth_time", "amr", "acr",
-    "sid", "cnf", "act", "events", "at_hash", "c_hash", "roles", "groups",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "scope",
+    "azp",
+    "nonce",
+    "auth_time",
+    "amr",
+    "acr",
+    "sid",
+    "cnf",
+    "act",
+    "events",
+    "at_hash",
+    "c_hash",
+    "roles",
+    "groups",
 ];
 
 /// A profile that keeps within the bounds.
@@ -28,7 +48,8 @@ pub(crate) fn checked(
         if RESERVED.contains(&name.as_str()) {
             mistakes.push(format!("the claim `{name}` is not one of a person's profile"));
         } else if !is_name(name) {
-            mistakes.push("the name of a claim has 1 to 100 characters, and no control characters".to_owned());
+            mistakes
+                .push("the name of a claim has 1 to 100 characters, and no control characters".to_owned());
         }
     }
     if Value::Object(claims.clone()).to_string().len() > BUDGET {
@@ -46,7 +67,9 @@ pub(crate) fn well_known(profile: &Profile) -> impl Iterator<Item = &str> {
 
 fn names(what: &str, mut names: Vec<String>, mistakes: &mut Vec<String>) -> Vec<String> {
     if names.iter().any(|name| !is_name(name)) {
-        mistakes.push(format!("a {what} has 1 to 100 characters, no control characters, and no space at its ends"));
+        mistakes.push(format!(
+            "a {what} has 1 to 100 characters, no control characters, and no space at its ends"
+        ));
     }
     if names.len() > MOST {
         mistakes.push(format!("there are more than {MOST} {what}s"));
@@ -74,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_profile_is_what_clients_may_be_told() {
-        let profile = check(json!({ "name": "Ada", "address": { "locality": "Tartu" } }), &["b", "a", "b"]).unwrap();
+        let profile =
+            check(json!({ "name": "Ada", "address": { "locality": "Tartu" } }), &["b", "a", "b"]).unwrap();
         assert_eq!(profile.roles, ["a", "b"]);
         assert_eq!(well_known(&profile).collect::<Vec<_>>(), ["Ada"]);
     }
@@ -89,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_profile_has_its_bounds_and_all_mistakes_are_told() {
-        let mistakes = check(json!({ "sub": 1, "a\n": 2, "long": "x".repeat(5_000) }), &["", "a\nb"]).unwrap_err();
+        let mistakes =
+            check(json!({ "sub": 1, "a\n": 2, "long": "x".repeat(5_000) }), &["", "a\nb"]).unwrap_err();
         assert_eq!(mistakes.len(), 4, "{mistakes:?}");
         let many: Vec<String> = (0..65).map(|number| number.to_string()).collect();
         assert!(checked(Map::new(), many, Vec::new()).is_err());

@@ -51,7 +51,11 @@ mod tests {
         assert_eq!(check("the fog hums over tartu all night"), Ok(()), "letters are enough");
         assert_eq!(check(&"the fog hums over tartu, ".repeat(40)), Ok(()), "1000 bytes");
         assert_eq!(check("안개가 타르투 위로 낮게 운다"), Ok(()));
-        assert_eq!(check("안개가 타르투 위로"), Err(PasswordFault::TooShort { least: 15 }), "characters count");
+        assert_eq!(
+            check("안개가 타르투 위로"),
+            Err(PasswordFault::TooShort { least: 15 }),
+            "characters count"
+        );
     }
 
     // S-87

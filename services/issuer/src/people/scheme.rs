@@ -62,10 +62,7 @@ impl Scheme {
             return false;
         };
         let params = argon2.params();
-        params.m_cost() >= MEMORY
-            && params.t_cost() >= PASSES
-            && salt.len() >= SALT
-            && tag.len() >= TAG
+        params.m_cost() >= MEMORY && params.t_cost() >= PASSES && salt.len() >= SALT && tag.len() >= TAG
     }
 
     /// Whether it is the hash of this password. Ours are of the normal form; other systems hash what was typed.

@@ -55,6 +55,7 @@ async fn make(visitor: &Visitor, body: Body) -> Result<Response, Refusal> {
         }
         Err(WelcomeError::Link) => return Err(Refusal::Page(ErrorCase::Link)),
         Err(WelcomeError::Username(_)) => Problem::Username,
+        Err(WelcomeError::Taken) => Problem::UsernameTaken,
         Err(WelcomeError::Password(fault)) => problem(fault),
         Err(WelcomeError::Busy(_)) => Problem::Unavailable,
         Err(WelcomeError::Unavailable(error)) => {

@@ -10,7 +10,7 @@ use crate::issuer::{ADMIN, Issuer, SHOP, SHORT, answer, until, verified};
 
 /// A path of the table, as a request has it.
 fn path(pattern: &str) -> String {
-    pattern.replace("{kid}", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I")
+    pattern.replace("{kid}", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I").replace("{id}", "nobody")
 }
 
 // S-98

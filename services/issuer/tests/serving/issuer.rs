@@ -22,7 +22,7 @@ pub(crate) const ADMIN: &str = "http://127.0.0.1:8080/admin";
 pub(crate) const SHOP: &str = "https://shop.test";
 /// Nothing here takes so long unless it hangs.
 pub(crate) const HANGS: Duration = Duration::from_secs(30);
-const SECRET: &str = "a secret of the tests, and of no others";
+pub(crate) const SECRET: &str = "a secret of the tests, and of no others";
 
 /// What a rotation must wait for is soon over.
 pub(crate) const SHORT: &str = r#"
@@ -40,8 +40,42 @@ id = "operator"
 team = "shop"
 access."http://127.0.0.1:8080/admin" = [
     "keys:read", "keys:rotate", "keys:revoke", "revocations:write", "fleet:read", "audit:read",
+    "users:read", "users:write",
 ]
 access."https://shop.test" = ["shop:read"]
+
+[[client]]
+id = "machine"
+team = "shop"
+method = "client_secret_post"
+access."https://shop.test" = ["shop:read"]
+
+[[client]]
+id = "cli"
+team = "shop"
+kind = "native"
+name = "The command line"
+redirect_uris = ["http://127.0.0.1/callback"]
+grant_types = ["authorization_code", "refresh_token"]
+identity_scopes = ["openid", "offline_access"]
+access."https://shop.test" = ["shop:read"]
+
+[[client]]
+id = "page"
+team = "shop"
+kind = "browser"
+name = "The page"
+redirect_uris = ["https://page.test/callback"]
+origins = ["https://page.test"]
+
+[[client]]
+id = "disabled"
+team = "shop"
+disabled = true
+kind = "browser"
+name = "The page before"
+redirect_uris = ["https://disabled.test/callback"]
+origins = ["https://disabled.test"]
 "#;
 
 pub(crate) struct Issuer {

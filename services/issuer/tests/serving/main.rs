@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
 
 mod admin;
+mod cors;
 mod feed;
 mod fleet;
 mod issuer;
+mod withdrawn;

@@ -114,6 +114,15 @@ async fn a_name_or_password_that_will_not_do_leaves_the_link_as_it_is() {
     let home = Home::new().await;
     let link = home.link().await;
     assert!(matches!(home.accept(&link, "", PASSWORD).await, Err(WelcomeError::Username(_))));
+    let new = NewUser {
+        id: new_user_id(),
+        username: "eve".parse().unwrap(),
+        password_hash: None,
+        disabled: false,
+        profile: Profile::default(),
+    };
+    home.gate.store.add_user(&new, &[]).await.unwrap();
+    assert!(matches!(home.accept(&link, "Eve", PASSWORD).await, Err(WelcomeError::Taken)));
     assert!(matches!(home.accept(&link, "ada", "short").await, Err(WelcomeError::Password(_))));
     let own = home.accept(&link, "lovelace", "lovelace-lovelace").await;
     assert!(matches!(own, Err(WelcomeError::Password(PasswordFault::Common))), "{own:?}");

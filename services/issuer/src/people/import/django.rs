@@ -62,7 +62,9 @@ pub(super) fn read(text: &str) -> Read {
             match (groups.get(&group.to_string()), group) {
                 (Some(name), _) => named.push(name.clone()),
                 // With --natural-foreign a group goes by its name.
-                (None, Value::Array(key)) => named.extend(key.iter().filter_map(Value::as_str).map(str::to_owned)),
+                (None, Value::Array(key)) => {
+                    named.extend(key.iter().filter_map(Value::as_str).map(str::to_owned))
+                }
                 (None, _) => mistakes.push((line, format!("the dump does not have the group {group}"))),
             }
         }

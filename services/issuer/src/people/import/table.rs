@@ -9,8 +9,16 @@ use super::{
 
 /// Columns that are understood, and those of Django's table that say nothing to us.
 const KNOWN: [&str; 10] = [
-    "username", "password", "password_hash", "email", "first_name", "last_name", "is_active", "is_staff",
-    "is_superuser", "groups",
+    "username",
+    "password",
+    "password_hash",
+    "email",
+    "first_name",
+    "last_name",
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    "groups",
 ];
 const IGNORED: [&str; 3] = ["id", "last_login", "date_joined"];
 
@@ -56,7 +64,9 @@ fn columns(headers: &csv::StringRecord) -> Result<HashMap<String, usize>, Vec<St
 fn entry(record: &csv::StringRecord, columns: &HashMap<String, usize>) -> Result<Entry, (u64, String)> {
     let line = record.position().map_or(0, csv::Position::line);
     let field = |name: &str| columns.get(name).and_then(|position| record.get(*position)).unwrap_or("");
-    let truth = |name: &str, absent: bool| truth(field(name), absent).map_err(|wrong| (line, format!("{name}: {wrong}")));
+    let truth = |name: &str, absent: bool| {
+        truth(field(name), absent).map_err(|wrong| (line, format!("{name}: {wrong}")))
+    };
     let groups = field("groups").split(';').map(str::trim).filter(|group| !group.is_empty());
     let hash = [field("password_hash"), field("password")].into_iter().find(|hash| !hash.is_empty());
     let mut told = Map::new();

@@ -8,7 +8,7 @@ const PBKDF2: &str = "pbkdf2_sha256$1000000$seasalt$0n8SHrnTqHKw8wpNYVVyTLbtjs+k
 #[expect(clippy::needless_pass_by_value, reason = "`expect!` reads best in the call")]
 fn check(text: &str, expected: Expect) {
     let shown = match parse("people", text, Format::of(text)) {
-        Ok(people) => people.iter().map(shown).collect::<Vec<_>>().join("\n"),
+        Ok(people) => people.iter().map(|(_, new)| shown(new)).collect::<Vec<_>>().join("\n"),
         Err(mistakes) => mistakes.to_string(),
     };
     expected.assert_eq(&shown);
@@ -27,9 +27,12 @@ fn lines_of_json_are_people() {
         "{{\"username\":\"ada\",\"password_hash\":\"{PBKDF2}\",\"claims\":{{\"name\":\"Ada\"}},\"roles\":[\"admin\"]}}\n\n\
          {{\"username\":\"bob\",\"disabled\":true,\"groups\":[\"b\",\"a\"]}}\n"
     );
-    check(&text, expect![[r#"
+    check(
+        &text,
+        expect![[r#"
         ada pbkdf2 false {"name":"Ada"} ["admin"] []
-        bob - true {} [] ["a", "b"]"#]]);
+        bob - true {} [] ["a", "b"]"#]],
+    );
 }
 
 #[test]
@@ -43,14 +46,17 @@ fn all_mistakes_of_a_file_are_told_with_their_lines() {
         "{\"username\":\"mal\",\"password_hash\":\"$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\"}\n",
         "not JSON\n",
     );
-    check(text, expect![[r"
+    check(
+        text,
+        expect![[r"
         people:2: the name of line 1 again
         people:3: a user name has at least one character
         people:4: column 27: unknown field `password`, expected one of `username`, `password_hash`, `disabled`, `claims`, `roles`, `groups`
         people:5: not a hash of a known scheme: argon2, scrypt, bcrypt, pbkdf2_sha256 and bcrypt_sha256 as Django writes them, scrypt and pbkdf2:sha256 as Werkzeug does
         people:5: the claim `sub` is not one of a person's profile
         people:6: a hash that takes too much time or memory to verify
-        people:7: column 2: expected ident"]]);
+        people:7: column 2: expected ident"]],
+    );
 }
 
 #[test]
@@ -61,29 +67,47 @@ fn the_table_of_django_is_people() {
          2,!unusable,,0,bob,\"Bob, \"\"the\"\"\nbuilder\",,,0,0,2020-01-01\r\n\
          3,,,False,eve,,,,False,True,2020-01-01\r\n"
     );
-    check(&text, expect![[r#"
+    check(
+        &text,
+        expect![[r#"
         ada pbkdf2 false {"email":"ada@example.org","family_name":"Lovelace","given_name":"Ada","name":"Ada Lovelace"} ["staff", "superuser"] []
         bob - true {"given_name":"Bob, \"the\"\nbuilder","name":"Bob, \"the\"\nbuilder"} [] []
-        eve - false {} [] []"#]]);
+        eve - false {} [] []"#]],
+    );
 }
 
 #[test]
 fn a_table_that_does_not_fit_says_where() {
-    check("username,password,shoe size,username\nada,,,\n", expect![[r#"
+    check(
+        "username,password,shoe size,username\nada,,,\n",
+        expect![[r#"
         people:1: the column "shoe size" is not one of username, password, password_hash, email, first_name, last_name, is_active, is_staff, is_superuser, groups
-        people:1: the column username is there twice"#]]);
-    check("email\na@b\n", expect![[r"
-        people:1: the first line names the columns, and there is none called username"]]);
+        people:1: the column username is there twice"#]],
+    );
+    check(
+        "email\na@b\n",
+        expect![[r"
+        people:1: the first line names the columns, and there is none called username"]],
+    );
     let text = "username,is_active\nada,t\nbob\neve,maybe\n\"m\nal\",t\nzoe,t,t\n";
-    check(text, expect![[r"
+    check(
+        text,
+        expect![[r"
         people:3: 1 fields where the first line names 2
         people:4: is_active: neither true nor false
         people:5: a user name has no control characters and no invisible ones
-        people:7: 3 fields where the first line names 2"]]);
-    check("", expect![[r"
-        people:1: the first line names the columns, and there is none called username"]]);
-    check("username\n", expect![[r"
-        people:1: there is nobody in it"]]);
+        people:7: 3 fields where the first line names 2"]],
+    );
+    check(
+        "",
+        expect![[r"
+        people:1: the first line names the columns, and there is none called username"]],
+    );
+    check(
+        "username\n",
+        expect![[r"
+        people:1: there is nobody in it"]],
+    );
 }
 
 #[test]
@@ -97,13 +121,23 @@ fn a_dump_of_django_is_people_with_the_names_of_their_groups() {
 {{"model": "auth.user", "pk": 2, "fields": {{"password": "", "username": "bob", "groups": [["Writers"]]}}}}
 ]"#
     );
-    check(&text, expect![[r#"
+    check(
+        &text,
+        expect![[r#"
         ada pbkdf2 false {} ["superuser"] ["Editors"]
-        bob - false {} [] ["Writers"]"#]]);
-    let text = "[\n{\"model\":\"auth.user\",\"fields\":{\"username\":\"ada\",\"groups\":[3]}},\n{\"model\":1}\n]";
-    check(text, expect![[r"
+        bob - false {} [] ["Writers"]"#]],
+    );
+    let text =
+        "[\n{\"model\":\"auth.user\",\"fields\":{\"username\":\"ada\",\"groups\":[3]}},\n{\"model\":1}\n]";
+    check(
+        text,
+        expect![[r"
         people:2: the dump does not have the group 3
-        people:3: invalid type: integer `1`, expected a string"]]);
-    check("[{\"model\":\"x\"\n", expect![[r"
-        people:2: EOF while parsing an object"]]);
+        people:3: invalid type: integer `1`, expected a string"]],
+    );
+    check(
+        "[{\"model\":\"x\"\n",
+        expect![[r"
+        people:2: EOF while parsing an object"]],
+    );
 }

@@ -71,7 +71,10 @@ async fn who_knows_the_password_gets_in() {
     let user = home.gate.store.user(&user.id).await.unwrap().unwrap();
     assert!(user.last_login_at.is_some());
     let log = home.gate.store.audit_tail(1).await.unwrap();
-    assert_eq!((log[0].act.act.as_str(), log[0].act.actor.clone()), ("user.log_in", format!("user:{}", user.id)));
+    assert_eq!(
+        (log[0].act.act.as_str(), log[0].act.actor.clone()),
+        ("user.log_in", format!("user:{}", user.id))
+    );
 }
 
 // S-89
@@ -81,7 +84,9 @@ async fn a_wrong_password_an_unknown_a_disabled_and_a_passwordless_person_are_on
     home.add("ada", false).await;
     home.add("dora", true).await;
     home.add_with("nell", None, false).await;
-    for (name, password) in [("ada", "the fog hums"), ("nobody", PASSWORD), ("dora", PASSWORD), ("nell", PASSWORD)] {
+    for (name, password) in
+        [("ada", "the fog hums"), ("nobody", PASSWORD), ("dora", PASSWORD), ("nell", PASSWORD)]
+    {
         let before = home.gate.passwords.evaluated();
         let refused = home.log_in(name, password).await.unwrap_err();
         assert!(matches!(refused, LogInError::Wrong), "{name}: {refused:?}");
@@ -105,13 +110,19 @@ async fn by_the_time_that_it_takes_nobody_can_tell_who_has_an_account() {
             let address = format!("192.0.2.{round}");
             assert!(matches!(home.log_in_from(name, "x", &address, None).await, Err(LogInError::Wrong)));
             times[usize::from(known)].push(started.elapsed());
-            home.gate.store.clear_attempts(&buckets(&name.parse().unwrap(), None, address.parse().unwrap())).await.unwrap();
+            home.gate
+                .store
+                .clear_attempts(&buckets(&name.parse().unwrap(), None, address.parse().unwrap()))
+                .await
+                .unwrap();
         }
     }
     let [unknown, known] = &times;
-    let faster = known.iter().flat_map(|one| unknown.iter().map(move |other| usize::from(one < other))).sum::<usize>();
+    let faster =
+        known.iter().flat_map(|one| unknown.iter().map(move |other| usize::from(one < other))).sum::<usize>();
     // Mann and Whitney's U as a share: one half if neither is faster. Three deviations of it, for these many samples, are 0.2.
-    let share = f64::from(u32::try_from(faster).unwrap()) / f64::from(u32::try_from(ROUNDS * ROUNDS).unwrap());
+    let share =
+        f64::from(u32::try_from(faster).unwrap()) / f64::from(u32::try_from(ROUNDS * ROUNDS).unwrap());
     assert!((0.3..0.7).contains(&share), "an account is known faster in {share} of all pairs");
 }
 
@@ -132,7 +143,8 @@ async fn of_a_thousand_guesses_at_once_from_a_hundred_addresses_at_most_ten_are_
         let gates = Arc::clone(&gates);
         guesses.push(tokio::spawn(async move {
             let password = format!("guess {number}").into();
-            let origin = Origin { address: format!("192.0.2.{}", number % 100).parse().unwrap(), device: None };
+            let origin =
+                Origin { address: format!("192.0.2.{}", number % 100).parse().unwrap(), device: None };
             log_in(&gates[number % 3], Credentials { username: "ada", password: &password }, origin).await
         }));
     }
@@ -147,7 +159,10 @@ async fn of_a_thousand_guesses_at_once_from_a_hundred_addresses_at_most_ten_are_
     let evaluated: u64 = gates.iter().map(|gate| gate.passwords.evaluated()).sum();
     assert_eq!(evaluated, wrong);
     assert!((1..=10).contains(&evaluated), "{evaluated}");
-    assert!(matches!(home.log_in("ada", PASSWORD).await, Err(LogInError::TooMany { .. })), "nor is the right one");
+    assert!(
+        matches!(home.log_in("ada", PASSWORD).await, Err(LogInError::TooMany { .. })),
+        "nor is the right one"
+    );
 }
 
 // S-90
@@ -162,7 +177,10 @@ async fn strangers_who_guess_do_not_keep_the_person_out() {
     assert!(matches!(home.log_in("ada", PASSWORD).await, Err(LogInError::TooMany { .. })));
     let again = home.log_in_from("ada", PASSWORD, HERE, Some(&device)).await.unwrap();
     assert_eq!(again.device, device, "it stays the same browser");
-    assert!(matches!(home.log_in("ada", PASSWORD).await, Err(LogInError::TooMany { .. })), "strangers stay out");
+    assert!(
+        matches!(home.log_in("ada", PASSWORD).await, Err(LogInError::TooMany { .. })),
+        "strangers stay out"
+    );
     for _ in 0..10 {
         let guess = home.log_in_from("ada", "guess", HERE, Some(&device)).await;
         assert!(matches!(guess, Err(LogInError::Wrong)), "{guess:?}");
@@ -224,7 +242,9 @@ async fn a_hash_from_elsewhere_is_replaced_at_the_first_log_in() {
 async fn what_can_be_no_password_is_refused_before_anything_is_computed() {
     let home = Home::new().await;
     home.add("ada", false).await;
-    for (name, password) in [("ada", &*"x".repeat(1025)), ("ada", "x\0"), ("ada", ""), ("", PASSWORD), ("a\0", PASSWORD)] {
+    for (name, password) in
+        [("ada", &*"x".repeat(1025)), ("ada", "x\0"), ("ada", ""), ("", PASSWORD), ("a\0", PASSWORD)]
+    {
         let refused = home.log_in(name, password).await.unwrap_err();
         assert!(matches!(refused, LogInError::Malformed(_)), "{refused:?}");
     }

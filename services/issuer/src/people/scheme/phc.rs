@@ -88,13 +88,7 @@ pub(super) fn checked(
     }
 }
 
-pub(super) fn scrypt(
-    log_n: u32,
-    r: u32,
-    p: u32,
-    salt: Vec<u8>,
-    tag: Vec<u8>,
-) -> Result<Scheme, SchemeError> {
+pub(super) fn scrypt(log_n: u32, r: u32, p: u32, salt: Vec<u8>, tag: Vec<u8>) -> Result<Scheme, SchemeError> {
     /// Memory is 128 r N bytes.
     const MOST_MEMORY: u64 = 256 * 1024 * 1024;
     const MOST_LANES: u32 = 16;

@@ -31,7 +31,11 @@ fn what_is_written_today_is_argon2id_of_nineteen_mebibytes() {
     assert!(read.is_current());
     assert!(read.verify(&password(PASSWORD)));
     assert!(!read.verify(&password("correct horse battery staple")));
-    assert_ne!(hash.expose(), Scheme::hash(&password(PASSWORD)).unwrap().expose(), "each has a salt of its own");
+    assert_ne!(
+        hash.expose(),
+        Scheme::hash(&password(PASSWORD)).unwrap().expose(),
+        "each has a salt of its own"
+    );
 }
 
 // S-87
@@ -99,9 +103,18 @@ fn what_others_have_not_normalised_is_verified_as_it_was_typed() {
 
 #[test]
 fn what_is_no_hash_is_refused() {
-    for unknown in ["x", "password", "md5$salt$5f4dcc3b5aa765d61d8327deb882cf99", "$1$salt$hash", "$6$rounds=5000$salt$hash"] {
+    for unknown in [
+        "x",
+        "password",
+        "md5$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+        "$1$salt$hash",
+        "$6$rounds=5000$salt$hash",
+    ] {
         let refused = scheme(unknown).err();
-        assert!(matches!(refused, Some(SchemeError::Unknown | SchemeError::Malformed)), "{unknown}: {refused:?}");
+        assert!(
+            matches!(refused, Some(SchemeError::Unknown | SchemeError::Malformed)),
+            "{unknown}: {refused:?}"
+        );
     }
     for hash in OTHERS {
         for cut in 1..hash.len() {
