@@ -107,8 +107,8 @@ async fn a_client_ends_its_own_token_and_nobody_else_s() -> anyhow::Result<()> {
     assert_eq!(fleet.orders.get(&fleet.http, "/whoami", &token).await?.status, 200);
 
     for _ in 0..2 {
-        let reply = ask(&fleet, "revoke", "web", &[("token", &token), ("token_type_hint", "refresh_token")]);
-        let reply = reply.await?;
+        let form = [("token", &*token), ("token_type_hint", "refresh_token")];
+        let reply = ask(&fleet, "revoke", "web", &form).await?;
         assert_eq!((reply.status, reply.header("cache-control")), (200, "no-store"));
     }
     let ended = || async {
