@@ -6,3 +6,4 @@ mod admin;
 mod feed;
 mod fleet;
 mod issuer;
+mod users;

@@ -11,7 +11,7 @@ const PASSWORD: &str = "the fog hums over tartu";
 const HERE: &str = "192.0.2.1";
 
 struct Home {
-    _directory: TempDir,
+    directory: TempDir,
     gate: Gate,
 }
 
@@ -20,7 +20,7 @@ impl Home {
         let directory = tempfile::tempdir().unwrap();
         let store = open(&directory).await;
         let (passwords, devices) = (Passwords::start(2).unwrap(), Devices::new(&[1; 32]));
-        Self { _directory: directory, gate: Gate { store, passwords, devices } }
+        Self { directory, gate: Gate { store, passwords, devices } }
     }
 
     async fn add(&self, name: &str, disabled: bool) {
@@ -134,7 +134,7 @@ async fn of_a_thousand_guesses_at_once_from_a_hundred_addresses_at_most_ten_are_
     // Three replicas: each has connections and threads of its own, and they share the database.
     let mut gates = vec![home.gate.clone()];
     for _ in 0..2 {
-        let (store, passwords) = (open(&home._directory).await, Passwords::start(2).unwrap());
+        let (store, passwords) = (open(&home.directory).await, Passwords::start(2).unwrap());
         gates.push(Gate { store, passwords, ..home.gate.clone() });
     }
     let gates = Arc::new(gates);
