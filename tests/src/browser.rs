@@ -131,7 +131,9 @@ impl Browser {
     /// # Errors
     /// If the browser is gone.
     pub async fn press(&self, keys: &str) -> anyhow::Result<()> {
-        let stroke = |key: char| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
+        let stroke = |key: char| {
+            [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+        };
         let strokes: Vec<Value> = keys.chars().flat_map(stroke).collect();
         let keyboard = json!([{ "type": "key", "id": "keyboard", "actions": strokes }]);
         self.command("actions", json!({ "actions": keyboard })).await.map(|_| ())

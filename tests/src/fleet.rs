@@ -1,11 +1,11 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, ensure};
-use claviger_jose::{Algorithm, NumericDate};
+use claviger_jose::Algorithm;
 use claviger_testkit::TestKey;
 use serde_json::json;
 
-use crate::{Database, IssuerHome, Replica, Service, TokenQuestion, client, ready};
+use crate::{Database, IssuerHome, Replica, Service, TokenQuestion, account::Moment, client, ready};
 
 /// The audience of `orders`.
 pub const ORDERS: &str = "https://orders.fleet.test";
@@ -128,7 +128,7 @@ jwks = '''
 
 /// What `robot` shows instead of a secret (RFC 7523): its statement to an issuer, good for a minute, by this name.
 #[must_use]
-pub fn robot_assertion(issuer: &str, now: NumericDate, jti: &str) -> String {
+pub fn robot_assertion(issuer: &str, now: Moment, jti: &str) -> String {
     let key = TestKey::nth(Algorithm::Es256, 2);
     let header = json!({ "alg": "ES256", "kid": key.kid(), "typ": "client-authentication+jwt" });
     let end = now.as_secs() + 60;

@@ -26,7 +26,7 @@ use tokio::{
 pub(crate) use self::owner::CALLERS;
 pub use self::{line::Line, upstream::Address};
 use self::{
-    line::{Weather, carry},
+    line::{Weather, carry, lose},
     upstream::{Halves, Health, Upstream},
 };
 
@@ -183,11 +183,18 @@ async fn serve(mut client: TcpStream, peer: SocketAddr, shared: &Shared, turn: u
         let (from_server, to_server) = shared.connect(turn).await?;
         let (from_client, to_client) = client.split();
         let there = carry(from_client, to_server, weather.clone());
+        if weather.loses(turn) {
+            tokio::select! {
+                carried = there => carried.ok()?,
+                lost = lose(from_server) => lost.ok()?,
+            }
+            return Some(false);
+        }
         let back = carry(from_server, to_client, weather.clone());
-        tokio::try_join!(there, back).ok()
+        tokio::try_join!(there, back).ok().map(|_| true)
     };
     let cut = tokio::select! {
-        _ = carried => false,
+        whole = carried => whole == Some(false),
         () = weather.clone().cut() => true,
     };
     if cut {

@@ -1,11 +1,12 @@
 use std::{
     path::{Path, PathBuf},
+    process::{Output, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{
     Process, Reply, binary, client, free_port,
@@ -87,6 +88,13 @@ pub struct Ran {
     pub err: String,
 }
 
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { succeeded: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
 /// What a client asks the token endpoint.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokenQuestion<'q> {
@@ -162,9 +170,21 @@ impl IssuerHome {
     /// # Errors
     /// If it does not run at all; a failure of its own is in the answer.
     pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<Ran> {
-        let output = run(self.command(arguments)?).await?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Ran { succeeded: output.status.success(), out: text(output.stdout), err: text(output.stderr) })
+        Ok(run(self.command(arguments)?).await?.into())
+    }
+
+    /// The same, with a line for its standard input.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn run_with(&self, arguments: &[&str], line: &str) -> anyhow::Result<Ran> {
+        let mut command = self.command(arguments)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let mut input = child.stdin.take().context("standard input is piped")?;
+        input.write_all(format!("{line}\n").as_bytes()).await?;
+        drop(input);
+        Ok(child.wait_with_output().await?.into())
     }
 
     /// What stands before the replicas of a replicated issuer.

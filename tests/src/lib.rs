@@ -7,6 +7,7 @@
 //! - [`Replica`]: one process of an issuer, with its own way to the database.
 //! - [`App`]: an application that signs people in.
 //! - [`Load`]: callers of an issuer and its services, who keep an [`account`] of every answer.
+//! - [`refresh_history`]: what must hold of refresh tokens, over all that was asked and answered.
 //! - [`Process`]: a child that is ended when its owner goes.
 //! - [`Wire`]: a bare connection, for load.
 //! - [`Browser`]: a real browser, for pages.
@@ -26,6 +27,7 @@ mod people;
 mod person;
 pub mod postgres;
 mod process;
+pub mod refresh_history;
 mod replica;
 mod service;
 mod wire;

@@ -65,7 +65,17 @@ impl Fleet {
 }
 
 impl IssuerHome {
-    /// Adds a person by the command for it, with more flags; answers the password that it has made, which it shows once.
+    /// Adds a person who can sign in.
+    ///
+    /// # Errors
+    /// If the command for it fails.
+    pub async fn add_user(&self, username: &str, password: &str) -> anyhow::Result<()> {
+        let ran = self.run_with(&["users", "add", username, "--password-stdin"], password).await?;
+        ensure!(ran.succeeded, "users add failed: {}", ran.err);
+        Ok(())
+    }
+
+    /// Adds a person, with more flags of the command; answers the password that it makes up and shows once.
     ///
     /// # Errors
     /// If the command fails.

@@ -130,6 +130,31 @@ impl Postgres {
         Ok(with_database(&self.url, &name))
     }
 
+    /// How often in a second so many callers, each over a connection of its own, get through a script of pgbench, for so many
+    /// seconds. Its variables are `client_id`, `step`, which begins at 0, and one of the caller's own.
+    ///
+    /// # Errors
+    /// The script fails, or there is no pgbench.
+    pub fn loop_of(
+        &self,
+        database: &str,
+        script: &Path,
+        (callers, seconds): (u32, u32),
+        variable: &str,
+    ) -> io::Result<f64> {
+        let output = Command::new(self.bin.join("pgbench"))
+            .args(["--no-vacuum", "--protocol=prepared", "--define=step=0", "--define", variable])
+            .args(["--client", &callers.to_string(), "--jobs=1", "--time", &seconds.to_string()])
+            .arg("--file")
+            .arg(script)
+            .arg(database)
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let rate = text.split("tps = ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        let failed = || io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned());
+        rate.filter(|_| output.status.success()).ok_or_else(failed)
+    }
+
     /// What a statement answers in the database of this URL, one row on each line.
     ///
     /// # Errors

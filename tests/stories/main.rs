@@ -1,10 +1,13 @@
 //! End-to-end stories: each against real processes on free ports of loopback.
 
+mod authorize;
 mod bad_input;
 mod chaos;
+mod client_authentication;
 mod crash;
 mod drain;
 mod faults;
+mod first_party;
 mod forgeries;
 mod interop;
 mod issuing;
@@ -12,11 +15,13 @@ mod load;
 mod outage;
 mod postgres;
 mod redaction;
+mod refresh;
 mod relying_parties;
 mod replicas;
 mod rotation;
 mod sign_in;
 mod status;
+mod tokens;
 
 /// Settings that let a rotation happen in seconds. The inequalities between them hold all the same.
 const COMPRESSED: &[(&str, &str)] = &[

@@ -14,6 +14,7 @@ use tokio::{
 use crate::interop::{found, installed, script};
 
 const PATIENCE: Duration = Duration::from_mins(1);
+const PASSWORD: &str = "rain on a tin roof in october";
 const CALLBACK: &str = "http://127.0.0.1:9797/callback";
 
 /// Lets a foreign client sign a person in, and answers what it has told.
@@ -22,7 +23,7 @@ const CALLBACK: &str = "http://127.0.0.1:9797/callback";
 async fn walk(app: App<'_>, client: impl FnOnce() -> Command) -> anyhow::Result<Vec<String>> {
     let fleet = Fleet::start(&Database::of_run(), &[("SERVER_DRAIN_DELAY", "0s")]).await?;
     let secrets = fleet.admit(&[app]).await?;
-    let password = fleet.home.add_person("ann", &[]).await?;
+    fleet.home.add_user("ann", PASSWORD).await?;
     let secret = secrets.into_iter().find(|(client, _)| client == app.id).map(|(_, secret)| secret);
     let mut command = client();
     command.args([fleet.home.url(), app.id, app.redirect_uri, ORDERS]);
@@ -37,7 +38,7 @@ async fn walk(app: App<'_>, client: impl FnOnce() -> Command) -> anyhow::Result<
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = timeout(PATIENCE, lines.next_line()).await.context("the client goes on")?? {
         if let Some(url) = line.strip_prefix("visit ") {
-            let arrived = arrive(&mut person, fleet.home.url(), url, &password).await?;
+            let arrived = arrive(&mut person, fleet.home.url(), url).await?;
             input.write_all(format!("{arrived}\n").as_bytes()).await?;
         } else {
             println!("{}: {line}", app.id);
@@ -50,7 +51,7 @@ async fn walk(app: App<'_>, client: impl FnOnce() -> Command) -> anyhow::Result<
 }
 
 /// Goes where the issuer leads, signs in and says yes where that is asked for, until another site is reached.
-async fn arrive(person: &mut Person, issuer: &str, url: &str, password: &str) -> anyhow::Result<String> {
+async fn arrive(person: &mut Person, issuer: &str, url: &str) -> anyhow::Result<String> {
     let mut reply = person.get(url).await?;
     for _ in 0..8 {
         reply = person.follow(reply, issuer).await?;
@@ -59,7 +60,7 @@ async fn arrive(person: &mut Person, issuer: &str, url: &str, password: &str) ->
             return Ok(location);
         }
         reply = if reply.body.contains(r#"name="password""#) {
-            person.sign_in(&reply, "ann", password).await?
+            person.sign_in(&reply, "ann", PASSWORD).await?
         } else {
             person.consent(&reply, "allow").await?
         };

@@ -225,7 +225,11 @@ async fn standing(
     let user = user_row::user(row)?;
     let sql = format!("SELECT ended_at FROM session WHERE sid = $1{share}");
     let session = one(sql, vec![sid.as_str().into()]).await?;
-    let ended = session.map(|row| row.try_get::<Option<i64>>("", "ended_at")).transpose()?.flatten();
+    // One that is not there any more has ended, and was forgotten.
+    let alive = match session {
+        Some(row) => row.try_get::<Option<i64>>("", "ended_at")?.is_none(),
+        None => false,
+    };
     let sql = "SELECT scopes FROM consent WHERE account = $1 AND client_id = $2".to_owned();
     let consent = one(sql, vec![account.into(), presented.client_id.as_str().into()]).await?;
     let consent = consent.map(|row| row.try_get::<String>("", "scopes")).transpose()?;
@@ -234,7 +238,7 @@ async fn standing(
         Err("the person is disabled")
     } else if secs(authorization.auth_time) < since {
         Err("the person was signed out everywhere, or changed the password")
-    } else if ended.is_some() {
+    } else if !alive {
         Err("the session has ended")
     } else if presented.needs_consent && !consented {
         Err("the consent is gone")

@@ -1,5 +1,7 @@
 //! Clients that are still to be told that a session has ended.
 
+use std::collections::HashMap;
+
 use claviger_jose::NumericDate;
 use claviger_oauth::{ClientId, Sid, UserId};
 use sea_orm::{
@@ -95,10 +97,9 @@ pub(crate) async fn queue(transaction: &Transaction, ended: &[Open], now: i64) -
         .filter(session_client::Column::Sid.is_in(ended.iter().map(|(sid, _)| sid.as_str())))
         .all(transaction)
         .await?;
-    let account =
-        |sid: &str| ended.iter().find(|(ended, _)| ended == sid).map(|(_, account)| account.clone());
+    let accounts: HashMap<&str, &str> = ended.iter().map(|(sid, account)| (&**sid, &**account)).collect();
     let row = |client: session_client::Model| {
-        let account = account(&client.sid)?;
+        let account = (*accounts.get(client.sid.as_str())?).to_owned();
         Some(of(client, account, now).into_active_model())
     };
     let rows: Vec<_> = clients.into_iter().filter_map(row).collect();

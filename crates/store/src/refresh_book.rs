@@ -1,6 +1,8 @@
 //! What becomes of presented refresh tokens, in memory: read from the database once, decided one after the other, and
 //! written back as a whole.
 
+mod standing;
+
 use std::{collections::HashMap, time::Duration};
 
 use claviger_jose::NumericDate;
@@ -12,6 +14,8 @@ use serde_json::json;
 use crate::{
     Act, NextToken, RefreshAttempt, RefreshOutcome, Refreshed, RefusedRefresh, StoreError, User, store::secs,
 };
+
+pub use standing::RefreshStanding;
 
 pub(crate) type Hash = [u8; 32];
 

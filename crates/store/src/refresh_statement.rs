@@ -1,5 +1,7 @@
 //! PostgreSQL: the use of a refresh token in one statement.
 
+use std::sync::LazyLock;
+
 use claviger_oauth::RefreshPolicy;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
 
@@ -26,7 +28,7 @@ pub(crate) async fn rotate(
     }
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        sql(),
+        rotation_statement(),
         [
             presented.token.to_vec().into(),
             presented.client_id.as_str().into(),
@@ -46,9 +48,11 @@ pub(crate) async fn rotate(
     }))
 }
 
-/// The statement, for a bare loop of it.
-pub(crate) fn sql() -> &'static str {
-    use std::sync::LazyLock;
+/// The one statement in which PostgreSQL uses a refresh token: for measurements, which compare its bare loop with all
+/// that is around it.
+#[doc(hidden)]
+#[must_use]
+pub fn rotation_statement() -> &'static str {
     static SQL: LazyLock<String> =
         LazyLock::new(|| SQL_TEXT.replace("{now}", clock(DbBackend::Postgres)).replace("{account}", ACCOUNT));
     &SQL

@@ -48,6 +48,21 @@ impl Store {
         until: NumericDate,
         acts: &[Act],
     ) -> Result<EndedSignIns, StoreError> {
+        self.end_all_sign_ins_within(MAX_REVOCATIONS, until, acts).await
+    }
+
+    /// [`end_all_sign_ins`](Self::end_all_sign_ins) with another bound of the feed: for tests, which would take long to fill
+    /// the real one.
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(hidden)]
+    pub async fn end_all_sign_ins_within(
+        &self,
+        bound: u64,
+        until: NumericDate,
+        acts: &[Act],
+    ) -> Result<EndedSignIns, StoreError> {
         let transaction = self.begin_write().await?;
         advance_revocations(&transaction).await?;
         let start = read_clock(&transaction).await?;
@@ -66,7 +81,7 @@ impl Store {
         transaction.commit().await?;
         ended.families = self.end_all_families(start).await?;
         loop {
-            let some = self.end_some_sessions(start, until).await?;
+            let some = self.end_some_sessions(bound, start, until).await?;
             ended.sessions += some;
             if some == 0 {
                 return Ok(ended);
@@ -98,7 +113,7 @@ impl Store {
         }
     }
 
-    async fn end_some_sessions(&self, start: i64, until: NumericDate) -> Result<u64, StoreError> {
+    async fn end_some_sessions(&self, bound: u64, start: i64, until: NumericDate) -> Result<u64, StoreError> {
         let transaction = self.begin_write().await?;
         advance_revocations(&transaction).await?;
         let open = Entity::find()
@@ -115,8 +130,8 @@ impl Store {
             return Ok(0);
         }
         let ended = end(&transaction, &open, "restored").await?;
-        if !ended.tell(&transaction, MAX_REVOCATIONS, until).await? {
-            revoke_all(&transaction, until).await?;
+        if !ended.tell(&transaction, bound, until).await? {
+            revoke_all(&transaction, bound, until).await?;
         }
         announce(&transaction).await?;
         transaction.commit().await?;
@@ -125,11 +140,8 @@ impl Store {
 }
 
 /// Where the feed cannot hold so many sessions, all tokens that were issued until now take their place.
-async fn revoke_all(transaction: &Transaction, until: NumericDate) -> Result<(), StoreError> {
+async fn revoke_all(transaction: &Transaction, bound: u64, until: NumericDate) -> Result<(), StoreError> {
     let now = read_clock(transaction).await?;
     revocation_table::insert(transaction, &[Revoked::All], now, secs(until)).await?;
-    match revocation_table::fit(transaction, MAX_REVOCATIONS, now).await? {
-        true => Ok(()),
-        false => Err(StoreError::FeedFull),
-    }
+    if revocation_table::fit(transaction, bound, now).await? { Ok(()) } else { Err(StoreError::FeedFull) }
 }

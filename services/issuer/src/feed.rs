@@ -124,6 +124,8 @@ pub fn signer<'k>(keys: &'k KeyView, revoked: &[Kid]) -> Option<&'k Arc<SigningK
 pub struct Revocable {
     /// Its name.
     pub jti: Option<Mark>,
+    /// The session of a person in which it was issued.
+    pub sid: Option<Mark>,
     /// Whom it speaks for.
     pub sub: Mark,
     /// Who got it.
@@ -138,8 +140,7 @@ pub struct Revocable {
 pub fn denies(snapshot: &RevocationSnapshot, token: &Revocable) -> bool {
     snapshot.revocations.iter().any(|entry| match entry.revoked {
         Revoked::Token { jti, .. } => token.jti == Some(jti),
-        // No token of the issuer's names a session yet.
-        Revoked::Session(_) => false,
+        Revoked::Session(sid) => token.sid == Some(sid) && token.issued < entry.not_before,
         Revoked::Subject(sub) => sub == token.sub && token.issued < entry.not_before,
         Revoked::Client(client) => client == token.client && token.issued < entry.not_before,
         Revoked::All => token.issued < entry.not_before,
@@ -276,6 +277,7 @@ mod tests {
     fn of_several_times_that_apply_the_latest_counts() {
         let token = Revocable {
             jti: Some(Mark::of(Marked::Jti, "1")),
+            sid: Some(Mark::of(Marked::Sid, "s1")),
             sub: Mark::of(Marked::Sub, "client:web"),
             client: Mark::of(Marked::Client, "web"),
             issued: at(1000),
@@ -296,5 +298,12 @@ mod tests {
         assert!(denied(&[(all, 900), (client, 1001)]));
         assert!(denied(&[(Revoked::Token { jti: Mark::of(Marked::Jti, "1"), sub: None }, 1)]));
         assert!(!denied(&[(Revoked::Client(token.sub), 2000), (Revoked::Subject(token.client), 2000)]));
+        let session = |sid: &str| Revoked::Session(Mark::of(Marked::Sid, sid));
+        assert!(denied(&[(session("s1"), 1001)]));
+        assert!(!denied(&[
+            (session("s1"), 1000),
+            (session("s2"), 2000),
+            (Revoked::Session(token.sub), 2000)
+        ]));
     }
 }

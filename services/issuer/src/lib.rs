@@ -13,6 +13,7 @@
 //!   `authorize`: from what a client asks to its code, by way of the pages.
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
+//! - `first_party`: log-in by applications of the house itself.
 //! - `client_auth`: who a client is, by the one method that it registered; `outbound`: requests to where clients say.
 //! - [`feed`]: what is revoked, as a signed statement (`expiry`: for how long); [`reports`]: what verifiers say of themselves in return.
 //! - [`pages`]: what people see when they sign in, in their language and under the brand of the house.
@@ -27,6 +28,7 @@ pub mod admin;
 mod authorize;
 mod browser;
 pub mod checkpoint;
+mod claims;
 mod cli;
 mod client_auth;
 mod clock;
@@ -35,11 +37,13 @@ pub mod counters;
 pub mod declared;
 mod expiry;
 pub mod feed;
+mod first_party;
 pub mod fleet;
 mod grant;
 pub mod http;
 pub mod keys;
 pub mod lease;
+mod log_out;
 pub mod mint;
 mod outbound;
 pub mod pages;

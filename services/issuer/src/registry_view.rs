@@ -6,14 +6,10 @@ use std::{
     time::Duration,
 };
 
-use claviger_jose::NumericDate;
-use claviger_oauth::{Audience, ClientId, ClientKeys, Issuer, PresentedSecret, ScopeSet, TokenError};
+use claviger_oauth::{Audience, ClientId, ClientKeys, Issuer, ScopeSet};
 use claviger_store::{Client, RegistrySnapshot, ResourceServer};
 
-use crate::{
-    admin,
-    client_auth::{KeySet, prove_by_secret},
-};
+use crate::{admin, client_auth::KeySet};
 
 /// The fleet as the request path sees it: in memory, looked up by name, swapped as a whole.
 #[derive(Debug, Default)]
@@ -97,23 +93,6 @@ impl RegistryView {
     #[must_use]
     pub fn client(&self, client_id: &ClientId) -> Option<&Arc<Client>> {
         self.clients.get(client_id)
-    }
-
-    /// The client that a secret proves.
-    ///
-    /// # Errors
-    /// `invalid_client`; the reason is for the log alone.
-    pub(crate) fn authenticate(
-        &self,
-        presented: &PresentedSecret,
-        now: NumericDate,
-    ) -> Result<&Arc<Client>, TokenError> {
-        let refuse = |reason: &'static str| TokenError::InvalidClient(reason.into());
-        let client = self.client(&presented.client_id).ok_or_else(|| refuse("unknown client"))?;
-        if client.method != presented.method || client.disabled {
-            return Err(refuse("not the method that the client registered, or disabled"));
-        }
-        prove_by_secret(client, &presented.secret, now).map(|()| client)
     }
 
     /// Whether a page of this origin may call.

@@ -21,6 +21,7 @@ use crate::{
     checkpoint::LastCheckpoint,
     feed::StatementError,
     keys::{Rotation, RotationError, Vault},
+    log_out::Notices,
     server::Issuance,
 };
 
@@ -60,11 +61,14 @@ pub(crate) struct Ticker {
     /// The entity tag of the key set that was kept last.
     kept: Mutex<String>,
     checkpoint: Mutex<Option<LastCheckpoint>>,
+    /// The clients that are to be told of a log-out.
+    notices: Notices,
 }
 
 impl Ticker {
     pub(crate) fn new(issuance: Arc<Issuance>, store: Store, vault: Arc<Vault>, rotation: Rotation) -> Self {
         Self {
+            notices: Notices::new(Arc::clone(&issuance), store.clone()),
             issuance,
             store,
             vault,
@@ -116,6 +120,7 @@ impl Ticker {
         let rotating = pulse(LONGEST_TASK, "due steps cannot be taken");
         let noting = pulse(LONGEST_TASK, "what verifiers say cannot be noted");
         let seeing = Pulse { period: SIGHT, longest: LONGEST_TASK, fault: "the fleet cannot be seen" };
+        let notifying = pulse(LONGEST_TASK, "clients cannot be told of log-outs");
         let tidying = Pulse { period: UPKEEP, longest: LONGEST_TASK, fault: "the database cannot be tidied" };
         tokio::join!(
             looking.beat(|| self.changed(), || self.counted_look()),
@@ -123,6 +128,7 @@ impl Ticker {
             rotating.beat(std::future::pending, || self.rotate()),
             noting.beat(std::future::pending, || self.note_verifiers()),
             seeing.beat(std::future::pending, || self.see_fleet()),
+            notifying.beat(std::future::pending, || self.notify_clients()),
             tidying.beat(std::future::pending, || self.tidy()),
         );
     }

@@ -18,6 +18,8 @@ pub enum Line {
     Silent,
     /// Each piece arrives so much later.
     Late(Duration),
+    /// Of so many connections one carries what the client says, and loses the answer.
+    Lossy(u32),
     /// It carries so many bytes in a second, in each direction of each connection.
     Narrow(u32),
 }
@@ -33,11 +35,24 @@ impl Weather {
         let _ = self.0.wait_for(|line| *line == Line::Cut).await;
     }
 
+    /// Whether the connection of this number loses its answer.
+    pub(super) fn loses(&self, number: usize) -> bool {
+        match *self.0.borrow() {
+            Line::Lossy(of) => usize::try_from(of).is_ok_and(|of| of > 0 && number % of == of - 1),
+            _ => false,
+        }
+    }
+
     /// Returns when the line carries something.
     async fn carries(&mut self) -> Line {
         let carrying = self.0.wait_for(|line| !matches!(line, Line::Silent | Line::Cut)).await;
         carrying.map_or(Line::Cut, |line| *line)
     }
+}
+
+/// Waits for what a server says, for nobody to hear it.
+pub(super) async fn lose(mut from: impl AsyncRead + Unpin) -> std::io::Result<()> {
+    from.read(&mut vec![0; 16 * 1024]).await.map(drop)
 }
 
 /// Carries one direction of a connection until an end closes it.
@@ -57,7 +72,7 @@ pub(super) async fn carry(
                 let share = u32::try_from(length).unwrap_or(u32::MAX);
                 sleep(Duration::from_secs(1) * share / bytes.max(1)).await;
             }
-            Line::Open | Line::Cut | Line::Silent => {}
+            Line::Open | Line::Lossy(_) | Line::Cut | Line::Silent => {}
         }
         if length == 0 {
             return to.shutdown().await;

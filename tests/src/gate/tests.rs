@@ -84,3 +84,14 @@ async fn a_process_can_have_a_line_of_its_own() {
     gate.set_for(std::process::id(), Line::Open);
     assert_eq!(greeting(&gate).await.unwrap(), "one");
 }
+
+#[tokio::test]
+async fn a_lossy_line_carries_every_word_there_and_each_third_answer_not_back() {
+    let gate = Gate::open(&[echo("one").await], false).unwrap();
+    gate.set(Line::Lossy(3));
+    let mut heard = Vec::new();
+    for _ in 0..6 {
+        heard.push(greeting(&gate).await.is_ok());
+    }
+    assert_eq!(heard, [true, true, false, true, true, false]);
+}

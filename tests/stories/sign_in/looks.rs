@@ -43,7 +43,8 @@ pub(super) async fn looked_at(browser: &Browser, name: &str) -> anyhow::Result<(
     for (of, look) in LOOKS {
         browser.look(look).await?;
         let measured = browser.ask(MEASURE).await?;
-        let at_least = |member: &str, least: f64| measured[member].as_f64().is_some_and(|found| found >= least);
+        let at_least =
+            |member: &str, least: f64| measured[member].as_f64().is_some_and(|found| found >= least);
         assert!(at_least("least", 4.5), "{name} {of}: {measured}");
         assert!(at_least("smallest", 43.5), "{name} {of}: {measured}");
         assert_eq!(measured["wide"], 0, "{name} {of} is as wide as its window");

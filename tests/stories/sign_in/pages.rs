@@ -45,7 +45,8 @@ async fn looked_at_in(browser: &Browser, name: String, language: String) -> anyh
 }
 
 #[tokio::test]
-async fn every_page_can_be_read_on_a_phone_and_on_a_desktop_in_the_light_and_in_the_dark() -> anyhow::Result<()> {
+async fn every_page_can_be_read_on_a_phone_and_on_a_desktop_in_the_light_and_in_the_dark()
+-> anyhow::Result<()> {
     let house = House::start().await?;
     for (language, accept) in [("en", "en-US,en;q=0.9"), ("ko", "ko-KR,ko;q=0.9,en;q=0.8")] {
         let Some(browser) = house.browser(language).await? else { return Ok(()) };
@@ -70,7 +71,10 @@ async fn a_person_who_reads_korean_is_spoken_to_in_korean() -> anyhow::Result<()
     assert!(text.contains("사용자 이름과 비밀번호가 일치하지 않습니다."), "{text}");
 
     browser.open(&house.flow().with("ui_locales", "fr en ko").url(), DESK).await?;
-    assert!(browser.text().await?.contains("to continue to Shop"), "the application knows better than the browser");
+    assert!(
+        browser.text().await?.contains("to continue to Shop"),
+        "the application knows better than the browser"
+    );
     browser.speak("fr-FR").await?;
     browser.open(&house.flow().with("ui_locales", "ko").url(), DESK).await?;
     assert!(browser.text().await?.contains("로그인"));
@@ -110,7 +114,14 @@ async fn a_screen_reader_is_told_what_a_page_is_and_what_its_fields_want() -> an
     let Some(browser) = house.browser("browser").await? else { return Ok(()) };
     browser.open(&house.flow().url(), DESK).await?;
     let told = browser.accessible().await?;
-    for one in ["heading Sign in", "textbox Username", "textbox Password", "button Sign in", "button Cancel", "main "] {
+    for one in [
+        "heading Sign in",
+        "textbox Username",
+        "textbox Password",
+        "button Sign in",
+        "button Cancel",
+        "main ",
+    ] {
         assert!(told.iter().any(|told| told == one), "{one} is not in {told:?}");
     }
     fill_in(&browser, "not this one, it is not").await?;

@@ -21,7 +21,8 @@ async fn a_person_signs_in_allows_once_and_the_application_refreshes() -> anyhow
     browser.write("input[name=password]", &house.password).await?;
     browser.click("button[value=allow]").await?;
     let asked = browser.text().await?;
-    for sentence in ["Allow Shop to use your account?", "keep this access while you are away", "orders:read"] {
+    for sentence in ["Allow Shop to use your account?", "keep this access while you are away", "orders:read"]
+    {
         assert!(asked.contains(sentence), "{sentence} is not in {asked}");
     }
     browser.click("button[value=allow]").await?;

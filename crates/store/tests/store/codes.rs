@@ -129,6 +129,7 @@ async fn a_code_is_worth_nothing_when_the_person_the_session_or_the_consent_is_g
             ("UPDATE account SET not_before = 1001", "UPDATE account SET not_before = 1000"),
             ("UPDATE session SET ended_at = 1001", "UPDATE session SET ended_at = NULL"),
             ("DELETE FROM consent", "DELETE FROM consent"),
+            ("DELETE FROM session", "DELETE FROM session"),
         ] {
             let (code, shop) = (home.code().await, shop());
             home.run(fall).await;

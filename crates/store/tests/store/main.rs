@@ -18,6 +18,8 @@ mod opening;
 mod outages;
 #[path = "../../../../tests/src/postgres.rs"]
 pub mod postgres;
+#[cfg(feature = "failpoints")]
+mod refresh_failpoints;
 mod refreshes;
 mod registry;
 mod relay;

@@ -76,6 +76,7 @@ async fn a_client_may_be_bound_to_one_way_of_authentication() {
             ClientSecretPost => {
                 request.form(&[&form[..], &[("client_id", "orders"), ("client_secret", "secret")]].concat())
             }
+            other => panic!("not among the methods of this test: {other}"),
         };
         request.send().await.unwrap().status().as_u16()
     };

@@ -52,6 +52,7 @@ async fn principal(
     let principal = verifier.authenticate(request).await?;
     let token = Revocable {
         jti: principal.jti().map(|jti| Mark::of(Marked::Jti, jti)),
+        sid: principal.sid().map(|sid| Mark::of(Marked::Sid, sid)),
         sub: Mark::of(Marked::Sub, principal.sub()),
         client: Mark::of(Marked::Client, principal.client_id()),
         issued: principal.iat(),

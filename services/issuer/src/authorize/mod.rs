@@ -22,6 +22,8 @@ mod push;
 mod refusal;
 mod sign_in;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -37,7 +39,7 @@ pub(crate) use self::{
     go_on::sign_in_first,
     push::{PushRefusal, Pushed, push},
     refusal::Refusal,
-    sign_in::{begin_session, log_in_first},
+    sign_in::{begin_session, log_in_first, new_session, remember},
 };
 use self::{
     asked::Asked,

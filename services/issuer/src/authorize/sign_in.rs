@@ -120,14 +120,17 @@ async fn enter(
     };
     let interaction = interaction.after_log_in(session.sid);
     let mut response = Redirect::to(&visitor.way_on(&interaction)?).into_response();
-    let provider = visitor.provider();
-    let (cookies, lifetime) = (provider.cookies(), provider.settings().session_lifetime);
-    let headers = response.headers_mut();
+    remember(visitor, &secret, &logged_in.device, response.headers_mut());
+    Ok(response)
+}
+
+/// Lets a browser keep who has signed in with it, and be known again as one in which somebody has.
+pub(crate) fn remember(visitor: &Visitor, secret: &SessionSecret, device: &str, headers: &mut HeaderMap) {
+    let (cookies, lifetime) = (visitor.provider().cookies(), visitor.provider().settings().session_lifetime);
     cookies.set(OwnCookie::SESSION, secret.expose(), lifetime).put(headers);
-    cookies.set(OwnCookie::DEVICE, &logged_in.device, DEVICE).put(headers);
+    cookies.set(OwnCookie::DEVICE, device, DEVICE).put(headers);
     // What a page before the log-in knew is worth nothing after it.
     cookies.forget(OwnCookie::VISIT).put(headers);
-    Ok(response)
 }
 
 /// Begins a session for somebody who has shown who they are, under a secret that nobody has seen before; `None` if the
@@ -141,28 +144,33 @@ pub(crate) async fn begin_session(
 ) -> Result<Option<(SessionSecret, Session)>, Refusal> {
     let provider = visitor.provider();
     let secret = SessionSecret::from_random(random_bits());
-    let new = NewSession {
+    let new = new_session(visitor, user);
+    if let Some(old) = visitor.signed_in().await? {
+        if old.session.account != user.id {
+            let until = last_expiry(wall_clock(), provider.issuance.config.policy.lifetimes().skew);
+            let actor = Actor::person(&old.session.account, visitor.address());
+            let act = actor.act("session.replace", old.session.sid.as_str(), serde_json::Value::Null);
+            provider.store.end_session(&old.session.sid, until, &[act]).await?;
+        } else if let Some(session) = provider.store.renew_session(&old.secret, &secret, &new).await? {
+            return Ok(Some((secret, session)));
+        }
+    }
+    let begun = provider.store.begin_session(&secret, &new).await?;
+    Ok(begun.map(|session| (secret, session)))
+}
+
+/// What is known of a session that somebody begins who has shown who they are.
+pub(crate) fn new_session(visitor: &Visitor, user: &User) -> NewSession {
+    NewSession {
         sid: Sid::from_random(*random_id().as_bytes()),
         account: user.id.clone(),
         not_before: user.not_before,
         amr: vec!["pwd".to_owned()],
         acr: None,
-        lifetime: provider.settings().session_lifetime,
+        lifetime: visitor.provider().settings().session_lifetime,
         user_agent: user_agent(visitor.headers()),
         address: visitor.address().to_string(),
-    };
-    if let Some(old) = visitor.signed_in().await? {
-        if old.session.account == user.id {
-            let renewed = provider.store.renew_session(&old.secret, &secret, &new).await?;
-            return Ok(renewed.map(|session| (secret, session)));
-        }
-        let until = last_expiry(wall_clock(), provider.issuance.config.policy.lifetimes().skew);
-        let actor = Actor::person(&old.session.account, visitor.address());
-        let act = actor.act("session.replace", old.session.sid.as_str(), serde_json::Value::Null);
-        provider.store.end_session(&old.session.sid, until, &[act]).await?;
     }
-    let begun = provider.store.begin_session(&secret, &new).await?;
-    Ok(begun.map(|session| (secret, session)))
 }
 
 fn user_agent(headers: &HeaderMap) -> String {

@@ -6,7 +6,7 @@ use claviger_jose::{HeaderRules, NumericDate, Typ, UnverifiedJws};
 use claviger_oauth::{AssertionRules, ClientAssertionClaims, ClientKeys, TokenError};
 use claviger_store::Client;
 
-use super::{ClientAuth, KeySet, published::NoKey, refuse};
+use super::{ClientAuth, KeySet, published::NoKey, refuse, unacceptable};
 use crate::registry_view::RegistryView;
 
 /// What a client is told to wait for its own key set, or for the database.
@@ -23,16 +23,16 @@ impl ClientAuth {
         assertion: &str,
         now: NumericDate,
     ) -> Result<(), TokenError> {
-        let jws = UnverifiedJws::parse(assertion).map_err(malformed)?;
+        let jws = UnverifiedJws::parse(assertion).map_err(unacceptable)?;
         // Libraries differ in whether and how they type it; no other token of any client is signed with these keys.
         let rules = HeaderRules::foreign([Typ::ClientAssertion, Typ::Jwt]).or_untyped();
-        jws.check(&rules).map_err(malformed)?;
+        jws.check(&rules).map_err(unacceptable)?;
         let keys = self.keys(registry, client, &jws).await?;
         let key = keys.key(jws.kid()).ok_or_else(|| refuse("the client has no key of this kid"))?;
-        let payload = key.verify_payload(&jws, &rules).map_err(malformed)?;
-        let claims = payload.read::<ClientAssertionClaims>().map_err(malformed)?;
+        let payload = key.verify_payload(&jws, &rules).map_err(unacceptable)?;
+        let claims = payload.read::<ClientAssertionClaims>().map_err(unacceptable)?;
         let rules = AssertionRules::default();
-        let accepted = claims.accept(&client.client_id, &self.issuer, now, rules).map_err(malformed)?;
+        let accepted = claims.accept(&client.client_id, &self.issuer, now, rules).map_err(unacceptable)?;
         match self.store.use_assertion(&accepted.once, accepted.until).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(refuse("the assertion was used before")),
@@ -63,8 +63,4 @@ impl ClientAuth {
             }
         }
     }
-}
-
-fn malformed(error: impl std::fmt::Display) -> TokenError {
-    TokenError::InvalidClient(format!("the assertion is not acceptable: {error}").into())
 }

@@ -85,8 +85,8 @@ fn claimed(presented: &PresentedClient) -> Result<ClientId, TokenError> {
         PresentedClient::Public { client_id }
         | PresentedClient::Assertion { client_id: Some(client_id), .. } => Ok(client_id.clone()),
         PresentedClient::Assertion { client_id: None, assertion } => {
-            let issuer = UnverifiedJws::parse(assertion.expose_secret()).and_then(|jws| jws.claimed_issuer());
-            let client_id = issuer.ok().and_then(|issuer| issuer.parse().ok());
+            let jws = UnverifiedJws::parse(assertion.expose_secret()).map_err(unacceptable)?;
+            let client_id = jws.claimed_issuer().ok().and_then(|issuer| issuer.parse().ok());
             client_id.ok_or_else(|| refuse("the assertion names no client"))
         }
         _ => Err(refuse("a method that is not known here")),
@@ -115,6 +115,13 @@ pub(crate) fn prove_by_secret(
     }
 }
 
+fn unacceptable(error: impl std::fmt::Display) -> TokenError {
+    TokenError::InvalidClient(format!("the assertion is not acceptable: {error}").into())
+}
+
 fn refuse(reason: &'static str) -> TokenError {
     TokenError::InvalidClient(reason.into())
 }
+
+#[cfg(test)]
+mod tests;

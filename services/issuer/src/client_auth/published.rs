@@ -163,3 +163,48 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SET: &[u8] = br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"K","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+
+    /// What is done for a known and for an unknown key, `now` seconds after the set was fetched; the last question was at
+    /// `asked`.
+    fn check(asked: u64, now: u64, known: Step, unknown: Step) {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let set = Arc::new(KeySet::parse(SET).unwrap());
+        let held = Held { set: Some((set, at(0))), asked_at: Some(at(asked)) };
+        let step = |kid: &str| held.step(&kid.parse().unwrap(), at(now));
+        assert_eq!((step("K"), step("other")), (known, unknown), "asked at {asked}, now {now}");
+    }
+
+    // S-59
+    #[test]
+    fn a_set_is_fetched_rarely_and_outlives_an_outage_of_its_server() {
+        use NoKey::{Unavailable, Unknown};
+        use Step::{Fetch, Refuse, Use};
+        check(0, 0, Use, Refuse(Unknown));
+        check(0, 29, Use, Refuse(Unknown));
+        check(0, 30, Use, Fetch);
+        check(0, 299, Use, Fetch);
+        check(0, 300, Fetch, Fetch);
+        // What was asked in between has failed: nobody knows what the set is now.
+        check(300, 301, Use, Refuse(Unavailable));
+        check(86_390, 86_399, Use, Refuse(Unavailable));
+        check(86_390, 86_400, Refuse(Unavailable), Refuse(Unavailable));
+        check(86_390, 86_420, Fetch, Fetch);
+    }
+
+    #[test]
+    fn who_has_never_answered_is_asked_again_after_a_pause() {
+        let start = Instant::now();
+        let (kid, later) = ("K".parse().unwrap(), start + PAUSE);
+        assert_eq!(Held::default().step(&kid, start), Step::Fetch);
+        let held = Held { set: None, asked_at: Some(start) };
+        assert_eq!(held.step(&kid, start), Step::Refuse(NoKey::Unavailable));
+        assert_eq!(held.step(&kid, later), Step::Fetch);
+    }
+}

@@ -75,7 +75,7 @@ pub(super) fn application(table: &Table<'_, '_>, client: &Client, application: &
         ),
         (!codes, "grant_types", "a client of a `kind` signs people in: authorization_code is missing"),
         (
-            codes && application.redirect_uris.is_empty() && !first_party,
+            codes && table.lacks("redirect_uris") && !first_party,
             "redirect_uris",
             "with authorization_code people are sent back somewhere: `redirect_uris` is missing",
         ),
@@ -95,7 +95,7 @@ pub(super) fn application(table: &Table<'_, '_>, client: &Client, application: &
             "offline_access asks for a refresh token: refresh_token is not among `grant_types`",
         ),
         (
-            application.name.is_none() && !first_party,
+            !table.has("name") && !first_party,
             "name",
             "people are asked whether they trust it: `name` is missing",
         ),
@@ -105,7 +105,7 @@ pub(super) fn application(table: &Table<'_, '_>, client: &Client, application: &
             "only a web client listens for that",
         ),
         (
-            kind == ApplicationKind::Browser && application.origins.is_empty(),
+            kind == ApplicationKind::Browser && table.lacks("origins"),
             "origins",
             "its pages call from a browser, which asks whether they may: `origins` is missing",
         ),

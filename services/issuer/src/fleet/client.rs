@@ -34,12 +34,15 @@ impl Reader<'_, '_> {
         let kind = table.parsed("kind").map(|Word(kind)| kind);
         let application = self.application(table, kind.unwrap_or_default());
         let method = table.parsed("method");
-        let grant_types = distinct(table.list("grant_types"));
+        let grant_types: Vec<GrantType> = table.list("grant_types");
         let disabled = table.boolean("disabled").unwrap_or(false);
         let keys = self.keys(table);
         let grants = self.grants(table, servers);
-        // Of a kind that could not be read nobody knows what goes with it.
-        if table.has("kind") && kind.is_none() || table.has("method") && method.is_none() {
+        // Of what could not be read nobody knows what goes with it.
+        if (table.has("kind") && kind.is_none())
+            || (table.has("method") && method.is_none())
+            || grant_types.len() < table.elements("grant_types")
+        {
             return None;
         }
         let usual = match kind {
@@ -54,7 +57,7 @@ impl Reader<'_, '_> {
             team: team?,
             method: method.unwrap_or(usual.0),
             disabled,
-            grant_types: if table.has("grant_types") { grant_types } else { vec![usual.1] },
+            grant_types: if table.has("grant_types") { distinct(grant_types) } else { vec![usual.1] },
             keys,
             application: kind.map(|_| application),
             grants,

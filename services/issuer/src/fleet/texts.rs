@@ -65,7 +65,7 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, Broken> {
         let url = Url::parse(text).map_err(|_| Broken("an origin is a URL without a path"))?;
-        if url.origin().ascii_serialization() != text {
+        if url.origin().ascii_serialization() != text || text.contains('*') {
             return Err(Broken(
                 "an origin is written as browsers send it: `https://app.example.com`, without a path, a slash and a default port",
             ));

@@ -9,11 +9,11 @@ use axum::{
     routing::get,
 };
 use http::{
-    HeaderName, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 
-use super::Site;
+use super::{ErrorCase, ErrorPage, Language, Site};
 
 /// Where assets are, under the issuer.
 const FOLDER: &str = "/assets";
@@ -56,9 +56,20 @@ impl fmt::Debug for Asset {
     }
 }
 
-/// The route of the assets of a site. It needs neither database nor keys: an error page is dressed as well.
+/// The assets of a site, and the page for an address at which there is nothing. Both need neither database nor keys: an
+/// error page is dressed as well.
 pub(crate) fn router(site: Arc<Site>) -> Router {
-    Router::new().route("/assets/{name}", get(asset)).with_state(site)
+    Router::new().route("/assets/{name}", get(asset)).fallback(nothing).with_state(site)
+}
+
+/// Somebody with a browser is told so in words; a program knows from the status.
+async fn nothing(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !accepted.contains("text/html") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let page = ErrorPage { case: ErrorCase::NotFound, reference: None };
+    page.page(&site, Language::of::<&str>(&[], &headers)).into_response()
 }
 
 async fn asset(State(site): State<Arc<Site>>, Path(name): Path<String>) -> Response {
@@ -135,6 +146,21 @@ mod tests {
         for name in ["", "page", "page.css", "..", "style.css", "../claviger.toml"] {
             assert_eq!(answer(&samples::site(), name).status(), 404, "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_without_a_page_says_so_to_people_and_to_programs() {
+        let ask = async |accept: &'static str| {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            nothing(State(Arc::new(samples::site())), headers).await
+        };
+        let page = ask("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8").await;
+        assert_eq!(
+            (page.status().as_u16(), header(&page, &CONTENT_TYPE).as_str()),
+            (404, "text/html; charset=utf-8")
+        );
+        let bare = ask("*/*").await;
+        assert_eq!((bare.status().as_u16(), bare.headers().get(CONTENT_TYPE)), (404, None));
     }
 
     // S-96

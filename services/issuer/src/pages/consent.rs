@@ -47,7 +47,7 @@ impl ConsentPage<'_> {
             h1 { (own.asks.before) bdi { (self.client) } (own.asks.after) }
             p.purpose { (monogram(self.username)) span { (sentence(words.signed_in_as, self.username)) } }
             p id="scopes" { (own.will) }
-            ul.scopes aria-labelledby="scopes" {
+            ul.scopes role="list" aria-labelledby="scopes" {
                 @for scope in &self.identity { li { (identity(scope, own)) } }
                 @for (service, scopes) in &self.services {
                     li {

@@ -41,11 +41,6 @@ pub(crate) enum ErrorCase {
     Link,
     /// There is no such page.
     NotFound,
-    /// Too many requests.
-    TooMany {
-        /// When the next one will be looked at.
-        retry_after: Duration,
-    },
     /// Something that is needed cannot be reached.
     Unavailable {
         /// When to try again.
@@ -58,7 +53,7 @@ pub(crate) enum ErrorCase {
 impl ErrorCase {
     /// Each of them once.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::UnknownClient,
         Self::RedirectUri,
         Self::PostLogoutRedirectUri,
@@ -67,7 +62,6 @@ impl ErrorCase {
         Self::Forged,
         Self::Link,
         Self::NotFound,
-        Self::TooMany { retry_after: Duration::from_secs(90) },
         Self::Unavailable { retry_after: Duration::from_secs(30) },
         Self::Internal,
     ];
@@ -82,7 +76,6 @@ impl ErrorCase {
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Link => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -90,7 +83,7 @@ impl ErrorCase {
 
     fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::TooMany { retry_after } | Self::Unavailable { retry_after } => Some(retry_after),
+            Self::Unavailable { retry_after } => Some(retry_after),
             _ => None,
         }
     }
@@ -106,7 +99,6 @@ impl ErrorCase {
             Self::Forged => "form_not_ours",
             Self::Link => "link_used_or_expired",
             Self::NotFound => "not_found",
-            Self::TooMany { .. } => "too_many_requests",
             Self::Unavailable { .. } => "temporarily_unavailable",
             Self::Internal => "server_error",
         }
@@ -123,7 +115,6 @@ impl ErrorCase {
             Self::Forged => errors.forged,
             Self::Link => errors.link,
             Self::NotFound => errors.not_found,
-            Self::TooMany { .. } => errors.too_many,
             Self::Unavailable { .. } => errors.unavailable,
             Self::Internal => errors.internal,
         }
@@ -141,9 +132,6 @@ impl ErrorPage<'_> {
             h1 { (title) }
             (layout::alert(happened))
             p { (next) }
-            @if let ErrorCase::TooMany { retry_after } = self.case {
-                p { ((words.too_many)(&(words.length)(retry_after))) }
-            }
             @if self.case == ErrorCase::PostLogoutRedirectUri {
                 p { a.button.primary href=(site.path(SESSIONS_PATH)) { (words.sessions.title) } }
             }

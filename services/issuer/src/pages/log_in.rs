@@ -71,13 +71,13 @@ impl LogInProblem {
     }
 
     fn text(self, words: &Words) -> String {
-        let LogInWords { wrong, busy, unavailable, .. } = words.log_in;
+        let LogInWords { wrong, busy, unavailable, stale, .. } = words.log_in;
         match self {
             Self::Wrong => wrong.to_owned(),
             Self::TooMany { retry_after } => (words.too_many)(&(words.length)(retry_after)),
             Self::Busy => busy.to_owned(),
             Self::Unavailable => unavailable.to_owned(),
-            Self::Stale => words.errors.expired.happened.to_owned(),
+            Self::Stale => stale.to_owned(),
         }
     }
 }

@@ -43,7 +43,7 @@ impl LogOutPage<'_> {
             p.purpose { (monogram(self.username)) span { (sentence(words.signed_in_as, self.username)) } }
             @if !self.clients.is_empty() {
                 p id="clients" { (words.log_out.clients) }
-                ul.plain aria-labelledby="clients" {
+                ul.plain role="list" aria-labelledby="clients" {
                     @for client in &self.clients { li { (monogram(client)) bdi { (client) } } }
                 }
             }

@@ -1,7 +1,7 @@
 //! The pages that people see: plain HTML that works without JavaScript.
 //!
 //! - [`Site`]: what the pages of an issuer have in common, made once from its [`Brand`]; [`asset::router`] serves the
-//!   files that they refer to.
+//!   files that they refer to, and the page for an address without one.
 //! - One value for each page, with all that is shown on it: [`LogInPage`], [`ConsentPage`], [`LogOutPage`],
 //!   [`SignedOutPage`], [`SessionsPage`], [`FirstAdministratorPage`], [`AdministratorMadePage`], [`FormPostPage`],
 //!   [`ErrorPage`]. Its `page(site, language)` is a pure function of it.

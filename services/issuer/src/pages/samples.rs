@@ -88,6 +88,7 @@ pub(super) fn pages(given: Given<'_>, site: &Site, language: Language) -> Vec<(S
         ("too-many", LogInProblem::TooMany { retry_after: Duration::from_secs(130) }),
         ("busy", LogInProblem::Busy),
         ("unavailable", LogInProblem::Unavailable),
+        ("stale", LogInProblem::Stale),
     ];
     let log_in = LogInPage { username: given.username, ..log_in };
     for (name, problem) in problems {

@@ -79,7 +79,7 @@ impl SessionsPage<'_> {
                 Some(SessionsDone::Ended) => (layout::notice(own.ended)),
                 Some(SessionsDone::OthersEnded) => (layout::notice(own.others_ended)),
             }
-            ul.sessions {
+            ul.sessions role="list" {
                 @for session in &self.sessions { (self.row(session, site, words)) }
             }
             @if others == 0 { p.fine { (own.alone) } }

@@ -34,7 +34,7 @@ pub(super) fn granted(answer: &TokenResponse) -> Response {
 }
 
 /// JSON that no cache may keep.
-fn private_json(status: StatusCode, body: Body) -> Response {
+pub(super) fn private_json(status: StatusCode, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -4,7 +4,7 @@ use axum::{Json, extract::State, response::IntoResponse};
 use claviger_oauth::ServerMetadata;
 use http::header::CACHE_CONTROL;
 
-use crate::server::Issuance;
+use crate::{pages::Language, server::Issuance};
 
 /// OpenID Connect Discovery section 4.
 pub(super) async fn openid_configuration(State(issuance): State<Arc<Issuance>>) -> impl IntoResponse {
@@ -18,6 +18,8 @@ pub(super) async fn authorization_server(State(issuance): State<Arc<Issuance>>) 
 
 /// Everything in it comes from the configuration, nothing from the request's `Host`.
 fn metadata(issuance: &Issuance) -> impl IntoResponse + use<> {
-    let metadata = ServerMetadata::of(&issuance.config.issuer, issuance.registry.load().scopes());
+    let registry = issuance.registry.load();
+    let languages = Language::ALL.map(Language::tag);
+    let metadata = ServerMetadata::of_provider(&issuance.config.issuer, registry.scopes(), &languages);
     ([(CACHE_CONTROL, "public, max-age=300")], Json(metadata))
 }

@@ -5,10 +5,14 @@ mod conditional;
 mod cors;
 mod discovery;
 pub(crate) mod health;
+mod introspect;
 mod jwks;
 mod par;
 mod revocations;
+mod revoke;
 mod token;
+mod tokens;
+mod userinfo;
 mod welcome;
 
 use std::{any::Any, sync::Arc};
@@ -28,7 +32,7 @@ use http::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    authorize,
+    authorize, first_party, log_out,
     pages::{WELCOME_PATH, asset},
     provider::Provider,
     server::Issuance,
@@ -58,7 +62,10 @@ fn people(provider: Arc<Provider>) -> Router {
         // For pages of registered origins too, as the documents above.
         .layer(cors::registered_origins(&provider.issuance))
         .route(PAR_PATH, post(par::par))
+        .merge(tokens::router(&provider.issuance))
         .merge(authorize::router())
+        .merge(log_out::router())
+        .merge(first_party::router().layer(cors::registered_origins(&provider.issuance)))
         .route(WELCOME_PATH, get(welcome::show).post(welcome::choose))
         .with_state(provider)
         .merge(assets)

@@ -66,11 +66,21 @@ impl Ticker {
         Ok(())
     }
 
-    /// Forgets what concerns no token any more and grants that have passed, and signs the audit log off.
+    /// Tells clients that sessions have ended.
+    pub(super) async fn notify_clients(&self) -> Result<(), TickError> {
+        if self.on_duty.load(Ordering::Acquire) {
+            self.notices.deliver().await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what concerns no token and no session any more, and grants that have passed, and signs the audit log off.
     pub(super) async fn tidy(&self) -> Result<(), TickError> {
         if self.on_duty.load(Ordering::Acquire) {
             self.store.forget_revocations().await?;
             self.store.forget_past_grants().await?;
+            self.store.forget_sessions(self.issuance.config.sign_in.session_idle).await?;
+            self.notices.abandon().await?;
             self.store.forget_attempts().await?;
             self.store.forget_links().await?;
             self.keep_checkpoint().await?;

@@ -59,6 +59,7 @@ impl Rig {
             scope: "".parse().unwrap(),
             alg: self.key.alg(),
             lifetime: Duration::from_mins(5),
+            person: None,
         };
         let answer = self.mint.mint(&self.key, grant, NumericDate::from_secs(1000)).await?;
         let verifying = self.key.jwk().verifying_key().unwrap();

@@ -22,7 +22,7 @@ pub(crate) const ADMIN: &str = "http://127.0.0.1:8080/admin";
 pub(crate) const SHOP: &str = "https://shop.test";
 /// Nothing here takes so long unless it hangs.
 pub(crate) const HANGS: Duration = Duration::from_secs(30);
-const SECRET: &str = "a secret of the tests, and of no others";
+pub(crate) const SECRET: &str = "a secret of the tests, and of no others";
 
 /// What a rotation must wait for is soon over.
 pub(crate) const SHORT: &str = r#"
@@ -43,10 +43,44 @@ access."http://127.0.0.1:8080/admin" = [
     "users:read", "users:write",
 ]
 access."https://shop.test" = ["shop:read"]
+
+[[client]]
+id = "machine"
+team = "shop"
+method = "client_secret_post"
+access."https://shop.test" = ["shop:read"]
+
+[[client]]
+id = "cli"
+team = "shop"
+kind = "native"
+name = "The command line"
+redirect_uris = ["http://127.0.0.1/callback"]
+grant_types = ["authorization_code", "refresh_token"]
+identity_scopes = ["openid", "offline_access"]
+access."https://shop.test" = ["shop:read"]
+
+[[client]]
+id = "page"
+team = "shop"
+kind = "browser"
+name = "The page"
+redirect_uris = ["https://page.test/callback"]
+origins = ["https://page.test"]
+
+[[client]]
+id = "disabled"
+team = "shop"
+disabled = true
+kind = "browser"
+name = "The page before"
+redirect_uris = ["https://disabled.test/callback"]
+origins = ["https://disabled.test"]
 "#;
 
 pub(crate) struct Issuer {
-    _directory: TempDir,
+    directory: TempDir,
+    pub(crate) config: Config,
     pub(crate) url: String,
     pub(crate) admin: String,
     pub(crate) store: Store,
@@ -74,13 +108,24 @@ impl Issuer {
         let config = Config::parse("claviger.toml", &text, directory.path(), |_| None).unwrap();
         let store = Store::open::<Migrator>(&config.database).await.unwrap();
         apply(&store, &config).await;
+        Self::serve(directory, config).await
+    }
+
+    /// Another process with the same database.
+    pub(crate) async fn restart(self) -> Self {
+        let (directory, config) = self.halt().await;
+        Self::serve(directory, config).await
+    }
+
+    async fn serve(directory: TempDir, config: Config) -> Self {
+        let store = Store::open::<Migrator>(&config.database).await.unwrap();
         let (shutdown, handle) = Shutdown::manual();
-        let server = AuthorizationServer::bind(config, shutdown).await.unwrap();
+        let server = AuthorizationServer::bind(config.clone(), shutdown).await.unwrap();
         let url = format!("http://{}", server.local_addr().unwrap());
         let admin = format!("http://{}", server.admin_addr().unwrap().unwrap());
         let serving = tokio::spawn(server.serve());
         let http = reqwest::Client::builder().no_proxy().timeout(HANGS).build().unwrap();
-        Self { _directory: directory, url, admin, store, http, handle, serving }
+        Self { directory, config, url, admin, store, http, handle, serving }
     }
 
     /// A token of the operator's.
@@ -119,8 +164,13 @@ impl Issuer {
     }
 
     pub(crate) async fn stop(self) {
+        self.halt().await;
+    }
+
+    async fn halt(self) -> (TempDir, Config) {
         self.handle.ask();
         assert_eq!(self.serving.await.unwrap().unwrap(), Drained::Finished);
+        (self.directory, self.config)
     }
 }
 

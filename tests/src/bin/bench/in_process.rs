@@ -116,6 +116,7 @@ fn grant() -> anyhow::Result<Grant> {
         scope: "orders:read orders:write".parse()?,
         alg: Algorithm::Es256,
         lifetime: Duration::from_mins(5),
+        person: None,
     })
 }
 

@@ -2,7 +2,7 @@ use anyhow::Context;
 use e2e::{Database, FLEET, IssuerHome, Process, TokenQuestion, client, token_request};
 
 /// The client that asks for tokens; it has access to both audiences.
-const CLIENT: &str = "batch";
+pub(crate) const CLIENT: &str = "batch";
 
 /// A served issuer with the clients of the fleet.
 pub(crate) struct Stage {

@@ -53,6 +53,10 @@ impl Figure {
         Self::new(what, count(found), Limit::AtLeast(count(least)), Unit::Count)
     }
 
+    pub(crate) fn at_most(what: impl Into<String>, found: usize, most: usize) -> Self {
+        Self::new(what, count(found), Limit::AtMost(count(most)), Unit::Count)
+    }
+
     pub(crate) fn counted(what: impl Into<String>, found: usize) -> Self {
         Self::new(what, count(found), Limit::None, Unit::Count)
     }
@@ -64,6 +68,11 @@ impl Figure {
     /// The same, where nothing but speed is at stake: the limit is stretched for a busy machine.
     pub(crate) fn swift(what: impl Into<String>, found: Duration, most: Duration) -> Self {
         Self { of_machine: true, ..Self::took(what, found, most) }
+    }
+
+    /// It tells of the machine as well.
+    pub(crate) fn of_machine(self) -> Self {
+        Self { of_machine: true, ..self }
     }
 
     /// With the limit for a machine that is slower by this factor.

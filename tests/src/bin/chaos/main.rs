@@ -16,12 +16,14 @@ mod issuer_down;
 mod operators;
 mod partition;
 mod plot;
+mod refresh;
 mod replica_cut;
 mod report;
 mod restart;
 mod rig;
 mod rotation;
 mod scenario;
+mod storm;
 mod wait;
 mod wrong_key;
 

@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use crate::{
     Run, clocks, corruption, crash, database_down, disk_full, emergency, figure::Figure, issuer_down,
-    operators, partition, replica_cut, restart, rotation, wait, wrong_key,
+    operators, partition, refresh, replica_cut, restart, rotation, storm, wait, wrong_key,
 };
 
 type Outcome = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Figure>>>>>;
@@ -76,9 +76,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         play: |run| Box::pin(emergency::play(run)),
     },
     Scenario {
+        name: "F13",
+        what: "two clients use one refresh token, answers are lost and replicas are killed",
+        play: |run| Box::pin(refresh::play(run)),
+    },
+    Scenario {
         name: "F18",
         what: "replicas are restarted one after the other, under load",
         play: |run| Box::pin(restart::play(run)),
+    },
+    Scenario {
+        name: "F20",
+        what: "a thousand guesses at one account, and two thousand people who log in at once",
+        play: |run| Box::pin(storm::play(run)),
     },
     Scenario {
         name: "wait",

@@ -22,6 +22,18 @@ impl Table<'_, '_> {
         }
         values
     }
+
+    /// Whether a list is not there, or empty.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.members
+            .get(name)
+            .is_none_or(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
+    }
+
+    /// How many elements a list has, those that are mistakes included.
+    pub(crate) fn elements(&self, name: &str) -> usize {
+        self.members.get(name).and_then(|value| value.get_ref().as_array()).map_or(0, |list| list.len())
+    }
 }
 
 /// The same value in JSON; there are no dates in it, and no infinity.

@@ -31,6 +31,7 @@ pub(super) const WORDS: Words = Words {
                 password, ask your administrator for a new one.",
         busy: "Many people are signing in right now, and your password was not checked. Try again in a few seconds.",
         unavailable: "Signing in does not work right now. It is not your password. Try again in a minute.",
+        stale: "This page was open for too long, so what you entered was not checked. Please sign in again.",
     },
     consent: ConsentWords {
         title: "Allow access",
@@ -150,11 +151,6 @@ pub(super) const WORDS: Words = Words {
             title: "Page not found",
             happened: "There is nothing at this address.",
             next: "Check the address, or go back to the application that you came from.",
-        },
-        too_many: ErrorText {
-            title: "Too many attempts",
-            happened: "Too many requests came from you or from your network.",
-            next: "Your account and your password are safe.",
         },
         unavailable: ErrorText {
             title: "Back in a moment",

@@ -33,6 +33,7 @@ pub(super) const WORDS: Words = Words {
                 관리자에게 새 비밀번호를 요청해 주세요.",
         busy: "지금 로그인하는 사용자가 많아 비밀번호를 확인하지 못했습니다. 몇 초 후에 다시 시도해 주세요.",
         unavailable: "지금은 로그인할 수 없습니다. 비밀번호 문제가 아니니 1분 후에 다시 시도해 주세요.",
+        stale: "페이지를 너무 오래 열어 두어 입력하신 내용을 확인하지 않았습니다. 다시 로그인해 주세요.",
     },
     consent: ConsentWords {
         title: "접근 허용",
@@ -148,11 +149,6 @@ pub(super) const WORDS: Words = Words {
             title: "페이지를 찾을 수 없음",
             happened: "이 주소에는 페이지가 없습니다.",
             next: "주소를 확인하거나 이용하던 앱으로 돌아가 주세요.",
-        },
-        too_many: ErrorText {
-            title: "시도 횟수 초과",
-            happened: "회원님 또는 같은 네트워크에서 보낸 요청이 너무 많습니다.",
-            next: "계정과 비밀번호는 안전합니다.",
         },
         unavailable: ErrorText {
             title: "잠시 이용할 수 없음",

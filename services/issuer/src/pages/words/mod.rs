@@ -67,6 +67,7 @@ pub(super) struct LogInWords {
     pub(super) wrong: &'static str,
     pub(super) busy: &'static str,
     pub(super) unavailable: &'static str,
+    pub(super) stale: &'static str,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -167,7 +168,6 @@ pub(super) struct ErrorWords {
     pub(super) forged: ErrorText,
     pub(super) link: ErrorText,
     pub(super) not_found: ErrorText,
-    pub(super) too_many: ErrorText,
     pub(super) unavailable: ErrorText,
     pub(super) internal: ErrorText,
 }
