@@ -8,7 +8,7 @@ mod cors;
 mod feed;
 mod fleet;
 mod issuer;
-mod users;
 mod log_out;
 mod person;
+mod users;
 mod withdrawn;
