@@ -204,9 +204,10 @@ async fn set_disabled(
     let user = found(store, username).await?;
     let change = UserChange { disabled: Some(disabled), ..UserChange::default() };
     apply(config, store, &user, change).await?;
-    match disabled {
-        true => println!("{username} is disabled and signed out everywhere"),
-        false => println!("{username} is enabled"),
+    if disabled {
+        println!("{username} is disabled and signed out everywhere");
+    } else {
+        println!("{username} is enabled");
     }
     Ok(())
 }

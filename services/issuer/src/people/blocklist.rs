@@ -16,6 +16,8 @@ const SIGNS: u32 = 1;
 const LAST_DIGITS: u32 = 1;
 /// A password that costs no more is common.
 const CHEAP: u32 = 3 * WORD;
+/// What is no longer than this is not made a password by saying it again.
+const SHORT: usize = 7;
 /// A shorter word of the context is in too many good passwords.
 const LEAST_CONTEXT: usize = 3;
 /// So many characters that follow on each other are one piece.
@@ -35,7 +37,9 @@ pub(super) fn is_common(password: &str, context: &[&str]) -> bool {
         .map(|word| word.to_lowercase().chars().collect::<Vec<char>>())
         .filter(|word| word.len() >= LEAST_CONTEXT)
         .collect();
-    cost(period(&lower), &context) <= CHEAP
+    let repeated = period(&lower);
+    let is_short = repeated.len() < lower.len() && repeated.len() <= SHORT;
+    is_short || [lower.as_slice(), repeated].into_iter().any(|text| cost(text, &context) <= CHEAP)
 }
 
 /// What is repeated, of a text that is nothing but repetition; else the text.

@@ -71,7 +71,7 @@ impl Scheme {
             return self.is_of(password.normal());
         }
         let (typed, normal) = (password.typed(), password.normal());
-        self.is_of(typed) || typed != normal && self.is_of(normal)
+        self.is_of(typed) || (typed != normal && self.is_of(normal))
     }
 
     fn is_of(&self, text: &str) -> bool {
@@ -122,7 +122,9 @@ fn is_equal(one: &[u8], other: &[u8]) -> bool {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -10,4 +10,5 @@ mod fleet;
 mod issuer;
 mod log_out;
 mod person;
+mod users;
 mod withdrawn;

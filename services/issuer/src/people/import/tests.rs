@@ -51,7 +51,7 @@ fn all_mistakes_of_a_file_are_told_with_their_lines() {
         expect![[r"
         people:2: the name of line 1 again
         people:3: a user name has at least one character
-        people:4: column 27: unknown field `password`, expected one of `username`, `password_hash`, `disabled`, `claims`, `roles`, `groups`
+        people:4: column 28: unknown field `password`, expected one of `username`, `password_hash`, `disabled`, `claims`, `roles`, `groups`
         people:5: not a hash of a known scheme: argon2, scrypt, bcrypt, pbkdf2_sha256 and bcrypt_sha256 as Django writes them, scrypt and pbkdf2:sha256 as Werkzeug does
         people:5: the claim `sub` is not one of a person's profile
         people:6: a hash that takes too much time or memory to verify
