@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use crate::{FLEET, Fleet, IssuerHome, ORDERS, PAGE};
 
@@ -70,31 +70,20 @@ impl IssuerHome {
     /// # Errors
     /// If the command for it fails.
     pub async fn add_user(&self, username: &str, password: &str) -> anyhow::Result<()> {
-        self.users_add(username, &[], password).await
+        let ran = self.run_with(&["users", "add", username, "--password-stdin"], password).await?;
+        ensure!(ran.succeeded, "users add failed: {}", ran.err);
+        Ok(())
     }
 
-    /// Adds a person, with more flags of the command, and answers the password that was made up.
+    /// Adds a person, with more flags of the command; answers the password that it makes up and shows once.
     ///
     /// # Errors
     /// If the command fails.
     pub async fn add_person(&self, username: &str, more: &[&str]) -> anyhow::Result<String> {
-        let password = made_up()?;
-        self.users_add(username, more, &password).await?;
-        Ok(password)
-    }
-
-    async fn users_add(&self, username: &str, more: &[&str], password: &str) -> anyhow::Result<()> {
-        let ran = self.run_with(&[&["users", "add", username], more].concat(), password).await?;
+        let ran = self.run(&[&["users", "add", username], more].concat()).await?;
         ensure!(ran.succeeded, "users add failed: {}", ran.err);
-        Ok(())
+        let shown = format!("password of {username} (shown only now): ");
+        let password = ran.out.lines().find_map(|line| line.strip_prefix(&shown));
+        password.map(str::to_owned).with_context(|| format!("a password is shown: {}", ran.out))
     }
-}
-
-/// A password of 80 random bits that a person can type.
-fn made_up() -> anyhow::Result<String> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bits = [0; 16];
-    ensure!(aws_lc_rs::rand::fill(&mut bits).is_ok(), "the system has randomness");
-    let letters = bits.map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
-    Ok(letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-"))
 }

@@ -21,6 +21,7 @@ mod replicas;
 mod rotation;
 mod sign_in;
 mod status;
+mod tokens;
 
 /// Settings that let a rotation happen in seconds. The inequalities between them hold all the same.
 const COMPRESSED: &[(&str, &str)] = &[

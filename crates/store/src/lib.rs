@@ -10,9 +10,9 @@
 //!   in the same way.
 //! - [`Store::rewrap_keys`]: the same keys under another key-encryption key.
 //! - [`Store::revoke`] and [`Store::load_revocations`]: what is dead besides keys, within a bound, and the number of the feed.
-//! - [`Store::begin_session`] and [`Store::session`]: who has signed in; [`Store::end_session`], [`Store::end_sessions_of`] and
-//!   [`Store::set_disabled`]: the one transaction that ends a session with all that came of it; [`Store::take_logout_notices`]:
-//!   the clients to be told; [`Store::end_all_sign_ins`]: after a restore.
+//! - [`Store::begin_session`] and [`Store::session`]: who has signed in; [`Store::end_session`] and [`Store::end_sessions_of`]:
+//!   the one transaction that ends a session with all that came of it; [`Store::take_logout_notices`]: the clients to be
+//!   told; [`Store::end_all_sign_ins`]: after a restore.
 //! - [`Store::consent`]: what people have allowed clients.
 //! - [`Store::redeem_code`] and [`Store::present_refresh`]: what is used once, and what a second use ends;
 //!   [`Store::push_request`] and [`Store::use_assertion`] likewise. [`Store::keep_server_secret`]: the issuer's own.
@@ -117,11 +117,11 @@ pub use link::{Link, LinkOutcome, LinkPurpose};
 pub use lock::ServingLock;
 pub use log_in::LogIn;
 pub use logout_notice::{LogoutNotice, MAX_LOGOUT_ATTEMPTS};
-pub use refresh_book::RefreshStanding;
 pub use password_hash::{PasswordHash, PasswordHashError};
 pub use refresh::{
     ChildToken, FamilyEnd, NextToken, RefreshAttempt, RefreshOutcome, RefreshTerms, Refreshed, RefusedRefresh,
 };
+pub use refresh_book::RefreshStanding;
 #[doc(hidden)]
 pub use refresh_statement::rotation_statement;
 pub use registry::{Client, ClientGrant, Registry, RegistrySnapshot, ResourceServer, Team};

@@ -29,7 +29,7 @@ const MAX_SIDS: usize = 64;
 const REASON: &str = "signed_out";
 
 /// What became of sessions that were to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SignedOut {
     /// How many sessions have ended; none if there were none.
     pub sessions: u64,
@@ -43,7 +43,7 @@ pub struct SignedOut {
 enum Whose<'s> {
     One(&'s Sid),
     OthersOf { account: &'s UserId, kept: &'s Sid },
-    AllOf { account: &'s UserId, disabled: Option<bool> },
+    AllOf(&'s UserId),
 }
 
 impl Whose<'_> {
@@ -54,7 +54,7 @@ impl Whose<'_> {
             Self::OthersOf { account, kept } => {
                 Expr::col("account").eq(account.as_str()).and(Expr::col("sid").ne(kept.as_str()))
             }
-            Self::AllOf { account, .. } => Expr::col("account").eq(account.as_str()),
+            Self::AllOf(account) => Expr::col("account").eq(account.as_str()),
         }
     }
 }
@@ -102,31 +102,7 @@ impl Store {
         until: NumericDate,
         acts: &[Act],
     ) -> Result<SignedOut, StoreError> {
-        self.sign_out(Whose::AllOf { account, disabled: None }, until, acts).await
-    }
-
-    /// Disables an account, which signs the person out everywhere, or enables it again.
-    ///
-    /// # Errors
-    /// As for [`end_session`](Self::end_session).
-    pub async fn set_disabled(
-        &self,
-        account: &UserId,
-        disabled: bool,
-        until: NumericDate,
-        acts: &[Act],
-    ) -> Result<SignedOut, StoreError> {
-        if disabled {
-            return self.sign_out(Whose::AllOf { account, disabled: Some(true) }, until, acts).await;
-        }
-        let transaction = self.begin_write().await?;
-        audit_log::append(&transaction, acts).await?;
-        let enable = account::Entity::update_many()
-            .col_expr(account::Column::Disabled, false.into())
-            .filter(account::Column::Id.eq(account.as_str()));
-        enable.exec(&transaction).await?;
-        transaction.commit().await?;
-        Ok(SignedOut { sessions: 0, sequence: None })
+        self.sign_out(Whose::AllOf(account), until, acts).await
     }
 
     async fn sign_out(
@@ -139,7 +115,7 @@ impl Store {
         // First of all, and so one after the other.
         let sequence = advance_revocations(&transaction).await?;
         let ended = match whose {
-            Whose::AllOf { account, disabled } => end_account(&transaction, account, disabled).await?,
+            Whose::AllOf(account) => end_account(&transaction, account).await?,
             Whose::One(_) | Whose::OthersOf { .. } => {
                 end_codes(&transaction, whose.rows()).await?;
                 let open = open_sessions(&transaction, whose).await?;
@@ -148,7 +124,7 @@ impl Store {
         };
         if ended.revoked.is_empty() {
             transaction.rollback().await?;
-            return Ok(SignedOut { sessions: 0, sequence: None });
+            return Ok(SignedOut::default());
         }
         let told = ended.tell(&transaction, MAX_REVOCATIONS, until).await?;
         audit_log::append(&transaction, acts).await?;
@@ -160,8 +136,8 @@ impl Store {
     }
 }
 
-/// Ends all that could act for a person, in the transaction of what asks for it, before anything else in it: a new password.
-/// They can sign in again.
+/// Ends all that could act for a person, in the transaction of what asks for it, before anything else in it: a new password,
+/// or that the person is disabled.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] above all.
@@ -171,7 +147,7 @@ pub(crate) async fn end_sessions_in(
     until: NumericDate,
 ) -> Result<(), StoreError> {
     advance_revocations(transaction).await?;
-    let ended = end_account(transaction, account, None).await?;
+    let ended = end_account(transaction, account).await?;
     ended.tell(transaction, MAX_REVOCATIONS, until).await?;
     announce(transaction).await
 }
@@ -210,21 +186,16 @@ pub(crate) type Open = (String, String);
 
 /// In one order for all who change these: codes, the account, sessions, families. Whoever makes a family of a code holds the
 /// code and a share of the other two, and is waited for here; what it has made is then seen.
-async fn end_account(
-    transaction: &Transaction,
-    account: &UserId,
-    disabled: Option<bool>,
-) -> Result<Ended, StoreError> {
-    let whose = Whose::AllOf { account, disabled };
+async fn end_account(transaction: &Transaction, account: &UserId) -> Result<Ended, StoreError> {
+    let whose = Whose::AllOf(account);
     end_codes(transaction, whose.rows()).await?;
     let now = read_clock(transaction).await?;
-    // One second after, as on the feed: what is of this second is before it.
-    let mut update = account::Entity::update_many()
-        .col_expr(account::Column::NotBefore, (now + 1).into())
+    // One second after, as on the feed: what is of this second is before it. It never goes back.
+    let not_before = account::Column::NotBefore;
+    let later = Expr::case(not_before.gt(now + 1), Expr::col(not_before));
+    let update = account::Entity::update_many()
+        .col_expr(account::Column::NotBefore, later.finally(now + 1).into())
         .filter(account::Column::Id.eq(account.as_str()));
-    if let Some(disabled) = disabled {
-        update = update.col_expr(account::Column::Disabled, disabled.into());
-    }
     update.exec(transaction).await?;
     let open = open_sessions(transaction, whose).await?;
     let mut ended = end(transaction, &open, REASON).await?;

@@ -13,11 +13,13 @@ use anyhow::{Context, bail, ensure};
 use openidconnect::{
     AccessTokenHash, AdditionalProviderMetadata, AuthenticationFlow, AuthorizationCode, ClientId, CsrfToken,
     IssuerUrl, LogoutProviderMetadata, LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-    PostLogoutRedirectUrl, ProviderMetadata, RedirectUrl, RequestTokenError, RevocationUrl, Scope, TokenResponse,
+    PostLogoutRedirectUrl, ProviderMetadata, RedirectUrl, RequestTokenError, RevocationUrl, Scope,
+    TokenResponse,
     core::{
-        CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod, CoreErrorResponseType,
-        CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
-        CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType, CoreUserInfoClaims,
+        CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+        CoreErrorResponseType, CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+        CoreUserInfoClaims,
     },
     reqwest::{blocking::ClientBuilder, redirect::Policy},
 };
@@ -64,19 +66,23 @@ fn main() -> anyhow::Result<()> {
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let flow = AuthenticationFlow::<CoreResponseType>::AuthorizationCode;
     let request = client.authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
-    let scopes = ["profile", "email", "offline_access", "orders:read"].map(|scope| Scope::new(scope.to_owned()));
-    let request = request.add_scopes(scopes).set_pkce_challenge(challenge).add_extra_param("resource", resource);
+    let scopes =
+        ["profile", "email", "offline_access", "orders:read"].map(|scope| Scope::new(scope.to_owned()));
+    let request =
+        request.add_scopes(scopes).set_pkce_challenge(challenge).add_extra_param("resource", resource);
     let (url, state, nonce) = request.url();
     let mut arrived = visit(&url)?;
     ensure!(arrived.remove("state").as_deref() == Some(state.secret()), "another state");
     ensure!(arrived.remove("iss").as_ref() == Some(issuer), "another issuer");
-    let code = AuthorizationCode::new(arrived.remove("code").with_context(|| format!("no code: {arrived:?}"))?);
+    let code =
+        AuthorizationCode::new(arrived.remove("code").with_context(|| format!("no code: {arrived:?}"))?);
     let tokens = client.exchange_code(code)?.set_pkce_verifier(verifier).request(&http)?;
     let id_token = tokens.id_token().context("there is an ID token")?;
     let claims = id_token.claims(&client.id_token_verifier(), &nonce)?;
     if let Some(expected) = claims.access_token_hash() {
         let (alg, verifier) = (id_token.signing_alg()?, client.id_token_verifier());
-        let found = AccessTokenHash::from_token(tokens.access_token(), alg, id_token.signing_key(&verifier)?)?;
+        let found =
+            AccessTokenHash::from_token(tokens.access_token(), alg, id_token.signing_key(&verifier)?)?;
         ensure!(found == *expected, "another access token");
     }
     let subject = claims.subject().clone();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger_jose::{Mark, Marked, NumericDate};
 use claviger_oauth::{ClientId, SessionSecret, Sid, UserId};
-use claviger_store::{Act, NewSession, Revocation, Revoked, Session, Store};
+use claviger_store::{Act, NewSession, Revocation, Revoked, Session, Store, UserChange, UserOutcome};
 
 use crate::fixture::{Database, Intruder};
 
@@ -35,6 +35,13 @@ impl House {
 
     pub(crate) async fn execute(&self, sql: &str) -> u64 {
         self.intruder.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Disables a person, or enables them again.
+    pub(crate) async fn change(&self, person: &UserId, disabled: bool) {
+        let change = UserChange { disabled: Some(disabled), ..UserChange::default() };
+        let changed = self.store.change_user(person, None, change, FAR, &[act("user.disable")]).await;
+        assert_eq!(changed.expect("no error"), UserOutcome::Applied);
     }
 
     pub(crate) async fn begin(&self, person: &str, number: u8) -> (SessionSecret, Session) {

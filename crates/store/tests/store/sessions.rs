@@ -96,13 +96,13 @@ async fn who_was_signed_out_while_the_password_was_checked_is_not_signed_in_by_i
         house.store.end_sessions_of(&user("ada"), crate::house::FAR, &[]).await.expect("ended");
         let begun = house.store.begin_session(&secret(1), &new("ada", 1)).await.expect("no error");
         assert_eq!(begun, None);
-        house.store.set_disabled(&user("bob"), true, crate::house::FAR, &[]).await.expect("disabled");
+        house.change(&user("bob"), true).await;
         let mut read_again = new("bob", 1);
         let not_before =
             house.intruder.read("SELECT CAST(not_before AS TEXT) FROM account WHERE id = 'bob'").await;
         read_again.not_before = NumericDate::from_secs(not_before.parse().expect("a number"));
         assert_eq!(house.store.begin_session(&secret(1), &read_again).await.expect("no error"), None);
-        house.store.set_disabled(&user("bob"), false, crate::house::FAR, &[]).await.expect("enabled");
+        house.change(&user("bob"), false).await;
         let begun = house.store.begin_session(&secret(1), &read_again).await.expect("no error");
         assert!(begun.is_some(), "who signs in after it is, in the same second too");
         assert!(house.alive(&secret(1)).await.is_some());

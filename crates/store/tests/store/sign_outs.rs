@@ -77,12 +77,12 @@ async fn check_everything_ends(disable: bool) {
     on_each_database(async |database| {
         let (house, ada) = (house(&database).await, user("ada"));
         house.execute("UPDATE refresh_family SET sid = 'forgotten' WHERE id = 'f2'").await;
-        let ended = if disable {
-            house.store.set_disabled(&ada, true, FAR, &[act("user.disable")]).await
+        if disable {
+            house.change(&ada, true).await
         } else {
-            house.store.end_sessions_of(&ada, FAR, &[act("user.sign_out")]).await
-        };
-        assert_eq!(ended.expect("ended").sessions, 2);
+            let ended = house.store.end_sessions_of(&ada, FAR, &[act("user.sign_out")]).await;
+            assert_eq!(ended.expect("ended").sessions, 2);
+        }
         assert_eq!((house.families().await.as_str(), house.codes().await), ("f3", 4));
         let feed: Vec<_> = house.feed().await.iter().map(|entry| entry.revoked).collect();
         assert_eq!(feed.len(), 3);

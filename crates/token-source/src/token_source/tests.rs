@@ -258,6 +258,14 @@ async fn an_expired_token_is_never_sent() {
     assert!(sent > 10);
 }
 
+#[test]
+fn a_source_has_a_secret_to_authenticate_with() {
+    for method in AuthenticationMethod::ALL.into_iter().filter(|method| !method.has_secret()) {
+        let source = TokenSource::builder("https://id.fleet.test", "orders", "secret".into()).method(method);
+        assert!(matches!(source.build(), Err(BuildError::Method)), "{method}");
+    }
+}
+
 #[tokio::test]
 async fn the_client_says_who_it_is_in_the_way_it_is_registered() {
     for method in [AuthenticationMethod::ClientSecretBasic, AuthenticationMethod::ClientSecretPost] {

@@ -14,7 +14,11 @@ use super::{
     guard::Caller,
     problem::{Problem, done},
 };
-use crate::{actor::Actor, expiry::last_expiry};
+use crate::{
+    actor::Actor,
+    expiry::last_expiry,
+    log_out::{self, OfPeople},
+};
 
 /// The longest name of a token or a session.
 const MAX_NAME: usize = 256;
@@ -30,17 +34,24 @@ struct Revoke {
     all: bool,
 }
 
-/// Revokes a token, a session, or all tokens so far of a subject, of a client, or at all.
+/// Revokes a token, a session, or all tokens so far of a subject, of a client, or at all. A person's session ends with it, and
+/// a person is signed out everywhere.
 pub(super) async fn revoke(
     Caller(actor): Caller,
     State(desk): State<Desk>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (revoked, act) = body::read::<Revoke>(&headers, body).await?.parse(&actor)?;
+    let asked = body::read::<Revoke>(&headers, body).await?;
+    let named = match (&asked.jti, &asked.sid, &asked.sub) {
+        (None, Some(sid), None) => OfPeople::session(sid),
+        (None, None, Some(sub)) => OfPeople::subject(sub),
+        _ => None,
+    };
+    let (revoked, act) = asked.parse(&actor)?;
     let skew = desk.issuance.config.policy.lifetimes().skew;
     let until = last_expiry(desk.store.now().await?, skew);
-    let sequence = desk.store.revoke(&[revoked], until, &[act]).await?;
+    let sequence = log_out::revoke(&desk.store, revoked, named.as_ref(), until, &[act]).await?;
     desk.issuance.changed.notify_one();
     Ok(done(json!({ "sequence": sequence, "until": until })))
 }

@@ -5,7 +5,6 @@
 //! learns in ID tokens and userinfo. What a person has no value for is left out.
 
 mod budget;
-mod id_token;
 mod own_token;
 mod rules;
 
@@ -13,7 +12,6 @@ use claviger_oauth::{ClaimPlace, ClaimsRequest, ScopeSet, Subject, claims_of_sco
 use claviger_store::{Client, ResourceServer, User};
 use serde_json::{Map, Value};
 
-pub(crate) use id_token::{NewIdToken, mint_id_token};
 pub(crate) use own_token::{NotGood, OwnToken};
 
 use self::{

@@ -71,7 +71,7 @@ impl Init {
     fn configuration(&self) -> String {
         let Self { issuer, listen, admin_listen, database } = self;
         format!(
-            r#"# The issuer identifier, byte for byte as verifiers are configured.
+            r##"# The issuer identifier, byte for byte as verifiers are configured.
 issuer = "{issuer}"
 listen = "{listen}"
 # sqlite://PATH (from this directory if relative) or postgres://USER:PASSWORD@HOST/NAME
@@ -111,6 +111,24 @@ poll = "15s"
 # Verifiers other than Claviger's may look for new keys only once an hour.
 foreign = true
 
+[sign_in]
+# When people must sign in again: after so long without use, and after so long in any case.
+session_idle = "12h"
+session_lifetime = "30d"
+# The same for what applications hold for them.
+refresh_idle = "14d"
+refresh_lifetime = "30d"
+# For how long an application whose answer was lost gets the same refresh token again, at most 60s.
+refresh_grace = "10s"
+# Characters of a new password, at least 15.
+password_min = 15
+
+# Whose pages people see.
+# [brand]
+# name = "Claviger"
+# color = "#247a72"
+# logo = "logo.svg"
+
 [server]
 connections = 1024
 # Behind a proxy every connection comes from one address: set it to `connections` there.
@@ -122,7 +140,7 @@ drain_delay = "5s"
 listen = {admin_listen:?}
 # Another machine may reach it only if this says so.
 allow_remote = false
-"#
+"##
         )
     }
 }

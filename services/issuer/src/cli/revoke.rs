@@ -8,7 +8,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{horizons::Horizons, keys, words::time};
-use crate::{actor::Actor, config::Config, expiry::last_expiry};
+use crate::{
+    actor::Actor,
+    config::Config,
+    expiry::last_expiry,
+    log_out::{self, OfPeople},
+};
 
 /// What is revoked dies at every verifier with the next statement of the revocation feed, although nobody calls the issuer
 /// per request.
@@ -33,13 +38,14 @@ pub(super) enum Tokens {
     /// The token is not verified. Only its `jti` and `sub` are taken from it, so a token that somebody has made up revokes
     /// nothing but what it names.
     Token,
-    /// A session, by its `sid`: its tokens issued until now.
+    /// A session, by its `sid`: its tokens issued until now. A session of a person ends, with its refresh tokens.
     Sid {
         /// The session's identifier.
         #[arg(allow_hyphen_values = true)]
         sid: String,
     },
-    /// A subject, by its `sub`: its tokens issued until now. It can get new ones.
+    /// A subject, by its `sub`: its tokens issued until now. It can get new ones; a person is signed out everywhere, and has
+    /// to sign in for them.
     Subject {
         /// The subject, as tokens name it.
         #[arg(allow_hyphen_values = true)]
@@ -71,12 +77,17 @@ impl Revoke {
 impl Tokens {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         let store = super::store(config).await?;
+        let named = match &self {
+            Self::Sid { sid } => OfPeople::session(sid),
+            Self::Subject { sub } => OfPeople::subject(sub),
+            _ => None,
+        };
         let (revoked, act, subject) = self.asked(&store).await?;
         let horizons = Horizons::of(config);
         let until = last_expiry(store.now().await?, config.policy.lifetimes().skew);
         let detail = json!({ "until": until });
         let acts: [Act; 1] = [Actor::operator().act(act, subject.clone(), detail)];
-        let sequence = store.revoke(&[revoked], until, &acts).await?;
+        let sequence = log_out::revoke(&store, revoked, named.as_ref(), until, &acts).await?;
         println!("revoked {subject} until {}: statement {sequence} of the feed", time(until));
         println!("{}", horizons.of_tokens());
         Ok(())

@@ -1,12 +1,12 @@
 use axum::{body::Body, response::Response};
-use claviger_oauth::{Audience, ClientParameters, CodeChallenge, Form, ScopeSet};
+use claviger_oauth::{Audience, ClientParameters, Form, ScopeSet};
 use http::StatusCode;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
     InProtocol, Refusal, malformed, private,
-    sign_in::{Asked, Keeper, Typed, first_party, sign_in},
+    sign_in::{Asked, Bound, Keeper, Typed, first_party, sign_in},
 };
 use crate::browser::{Visitor, read_form};
 
@@ -19,16 +19,17 @@ pub(super) async fn authorize_challenge(visitor: Visitor, body: Body) -> Result<
     let form = form.map_err(|_| malformed("the body must be a form of at most 64 KiB"))?;
     let client = first_party(&visitor, &ClientParameters::parse(&form)?).await?;
     let challenge = Challenge::parse(&form)?;
+    let access = challenge.asked.access(&visitor, &client)?;
     let typed = challenge.typed.ok_or(Refusal::Insufficient)?;
     let arrival = sign_in(&visitor, &typed, Keeper::Client).await?;
-    let code = arrival.code(&visitor, &client, challenge.asked, challenge.code_challenge).await?;
+    let code = arrival.code(&visitor, &client, access, challenge.bound).await?;
     Ok(private(StatusCode::OK, &json!({ "authorization_code": code.expose() })))
 }
 
 /// A well-formed request.
 struct Challenge {
     asked: Asked,
-    code_challenge: CodeChallenge,
+    bound: Bound,
     typed: Option<Typed>,
 }
 
@@ -64,7 +65,7 @@ impl Challenge {
             }
             _ => None,
         };
-        Ok(Self { asked: Asked { scope, resource, nonce }, code_challenge, typed })
+        Ok(Self { asked: Asked { scope, resource }, bound: Bound { code_challenge, nonce }, typed })
     }
 }
 

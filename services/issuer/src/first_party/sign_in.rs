@@ -28,6 +28,23 @@ pub(super) struct Typed {
 pub(super) struct Asked {
     pub(super) scope: Option<ScopeSet>,
     pub(super) resource: Vec<Audience>,
+}
+
+impl Asked {
+    /// What of that the client can get; asked before any password is looked at, for no session shall begin in vain.
+    ///
+    /// # Errors
+    /// `invalid_scope` and `invalid_target`.
+    pub(super) fn access(&self, visitor: &Visitor, client: &Client) -> Result<Access, Refusal> {
+        let scope = self.scope.clone().unwrap_or_default();
+        Ok(Access::of(client, visitor.provider().issuer(), &scope, &self.resource)?)
+    }
+}
+
+/// What a code is bound to besides.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) code_challenge: CodeChallenge,
     pub(super) nonce: Option<String>,
 }
 
@@ -89,17 +106,15 @@ impl Arrival {
     /// A code for the client, bound to the session. Nobody is asked for consent: the client is of the house.
     ///
     /// # Errors
-    /// `invalid_scope` and `invalid_target`, and [`Refusal::Unavailable`].
+    /// [`Refusal::Unavailable`].
     pub(super) async fn code(
         &self,
         visitor: &Visitor,
         client: &Client,
-        asked: Asked,
-        code_challenge: CodeChallenge,
+        access: Access,
+        bound: Bound,
     ) -> Result<AuthorizationCode, Refusal> {
         let provider = visitor.provider();
-        let scope = asked.scope.unwrap_or_default();
-        let access = Access::of(client, provider.issuer(), &scope, &asked.resource)?;
         let new = NewCode {
             client_id: client.client_id.clone(),
             account: self.session.account.clone(),
@@ -108,8 +123,8 @@ impl Arrival {
                 scope: access.scope,
                 audiences: access.audiences,
                 redirect_uri: None,
-                code_challenge: Some(code_challenge),
-                nonce: asked.nonce,
+                code_challenge: Some(bound.code_challenge),
+                nonce: bound.nonce,
                 auth_time: self.session.auth_time,
                 amr: self.session.amr.clone(),
                 acr: self.session.acr.clone(),

@@ -19,7 +19,7 @@ use super::{
     cookies::{OwnPage, clear_tokens, put_tokens},
     json::{LogInBody, SessionBody, parameters, read},
     private,
-    sign_in::{Asked, Keeper, Typed, first_party, sign_in},
+    sign_in::{Asked, Bound, Keeper, Typed, first_party, sign_in},
 };
 use crate::{
     actor::Actor,
@@ -42,14 +42,16 @@ pub(super) async fn log_in(visitor: Visitor, body: Body) -> Result<Response, Ref
     }
     let client = parameters(body.client_id, body.client_secret);
     let client = first_party(&visitor, &client).await?;
+    let asked = Asked { scope: body.scope, resource: body.resource.into_iter().collect() };
+    let access = asked.access(&visitor, &client)?;
     let password = body.password.ok_or(Refusal::Insufficient)?;
     let arrival = sign_in(&visitor, &Typed { username: body.username, password }, keeper).await?;
 
     let code_verifier: CodeVerifier = base64url::encode(&random_bits())
         .parse()
         .expect("256 bits in base64url are a code verifier (RFC 7636 section 4.1)");
-    let asked = Asked { scope: body.scope, resource: body.resource.into_iter().collect(), nonce: None };
-    let code = arrival.code(&visitor, &client, asked, CodeChallenge::of(&code_verifier)).await?;
+    let bound = Bound { code_challenge: CodeChallenge::of(&code_verifier), nonce: None };
+    let code = arrival.code(&visitor, &client, access, bound).await?;
     let redeemed = GrantRequest::AuthorizationCode { code, redirect_uri: None, code_verifier };
     let tokens = trade(&visitor, &client, redeemed).await?;
 

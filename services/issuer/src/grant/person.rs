@@ -2,15 +2,15 @@
 
 use claviger_jose::Algorithm;
 use claviger_oauth::{
-    Audience, Authorization, RefreshToken, ScopeSet, Sid, Subject, TokenError, USERINFO_PATH,
+    Audience, Authorization, OPENID, RefreshToken, ScopeSet, Sid, Subject, TokenError, USERINFO_PATH,
 };
 use claviger_store::User;
 
 use super::Asked;
-use crate::mint::{Grant, Person, Told};
-
-/// The scope that asks for an ID token.
-const OPENID: &str = "openid";
+use crate::{
+    claims::{access_token_claims, id_token_claims},
+    mint::{Grant, Person, Told},
+};
 
 /// The grant for one of the audiences that the person allowed.
 ///
@@ -31,12 +31,15 @@ pub(super) fn grant(
         .filter(|scope| target.may.iter().any(|may| may.contains(scope)))
         .filter_map(|scope| scope.parse().ok())
         .collect();
-    let id_token = scope
-        .contains(OPENID)
-        .then(|| Told { nonce: authorization.nonce.clone(), extra: serde_json::Map::new() });
+    let client = asked.client;
+    let id_token = scope.contains(OPENID).then(|| Told {
+        nonce: authorization.nonce.clone(),
+        extra: id_token_claims(user, client, &scope, authorization.claims.as_ref()),
+    });
+    let extra = access_token_claims(user, client, asked.registry.resource_server(audience), &scope);
     Ok(Grant {
         subject: Subject::of_user(&user.id),
-        client_id: asked.client.client_id.clone(),
+        client_id: client.client_id.clone(),
         audience: audience.clone(),
         scope,
         alg: target.alg,
@@ -46,7 +49,7 @@ pub(super) fn grant(
             auth_time: authorization.auth_time,
             acr: authorization.acr.clone(),
             amr: authorization.amr.clone(),
-            extra: serde_json::Map::new(),
+            extra,
             id_token,
             refresh,
         })),

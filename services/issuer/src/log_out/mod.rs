@@ -5,6 +5,7 @@
 //! - [`Hint`]: what an ID token that comes back shows: which client asks, and for whom.
 //! - [`decide`]: what becomes of a request, as a pure function; only it can make a [`ReturnTo`], and so a redirect.
 //! - `endpoint`: RP-initiated log-out; `own_sessions`: the page on which people see their sessions and end them.
+//! - [`revoke`]: an operator ends a session, or signs somebody out everywhere.
 //! - [`Notices`]: clients are told that a session has ended, over the back channel.
 //!
 //! What ends with a session is one transaction of the store.
@@ -14,6 +15,7 @@ mod ending;
 mod endpoint;
 mod hint;
 mod notices;
+mod operator;
 mod own_sessions;
 
 use std::sync::Arc;
@@ -21,11 +23,14 @@ use std::sync::Arc;
 use axum::{Router, routing::get};
 use claviger_oauth::LOGOUT_PATH;
 
-pub(crate) use self::notices::Notices;
 use self::{
     decision::{Decision, LogOutRefusal, ReturnTo, decide},
     ending::{Ending, end},
     hint::{Hint, HintFault},
+};
+pub(crate) use self::{
+    notices::Notices,
+    operator::{OfPeople, revoke},
 };
 use crate::{pages::SESSIONS_PATH, provider::Provider};
 

@@ -79,7 +79,8 @@ origins = ["https://disabled.test"]
 "#;
 
 pub(crate) struct Issuer {
-    _directory: TempDir,
+    directory: TempDir,
+    pub(crate) config: Config,
     pub(crate) url: String,
     pub(crate) admin: String,
     pub(crate) store: Store,
@@ -107,13 +108,24 @@ impl Issuer {
         let config = Config::parse("claviger.toml", &text, directory.path(), |_| None).unwrap();
         let store = Store::open::<Migrator>(&config.database).await.unwrap();
         apply(&store, &config).await;
+        Self::serve(directory, config).await
+    }
+
+    /// Another process with the same database.
+    pub(crate) async fn restart(self) -> Self {
+        let (directory, config) = self.halt().await;
+        Self::serve(directory, config).await
+    }
+
+    async fn serve(directory: TempDir, config: Config) -> Self {
+        let store = Store::open::<Migrator>(&config.database).await.unwrap();
         let (shutdown, handle) = Shutdown::manual();
-        let server = AuthorizationServer::bind(config, shutdown).await.unwrap();
+        let server = AuthorizationServer::bind(config.clone(), shutdown).await.unwrap();
         let url = format!("http://{}", server.local_addr().unwrap());
         let admin = format!("http://{}", server.admin_addr().unwrap().unwrap());
         let serving = tokio::spawn(server.serve());
         let http = reqwest::Client::builder().no_proxy().timeout(HANGS).build().unwrap();
-        Self { _directory: directory, url, admin, store, http, handle, serving }
+        Self { directory, config, url, admin, store, http, handle, serving }
     }
 
     /// A token of the operator's.
@@ -152,8 +164,13 @@ impl Issuer {
     }
 
     pub(crate) async fn stop(self) {
+        self.halt().await;
+    }
+
+    async fn halt(self) -> (TempDir, Config) {
         self.handle.ask();
         assert_eq!(self.serving.await.unwrap().unwrap(), Drained::Finished);
+        (self.directory, self.config)
     }
 }
 

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are test code too")]
 
 mod admin;
+mod back_channel;
 mod cors;
 mod feed;
 mod fleet;
 mod issuer;
+mod log_out;
+mod person;
 mod withdrawn;

@@ -10,6 +10,7 @@ mod flood;
 mod footprint;
 mod herd;
 mod in_process;
+mod log_in;
 mod peer;
 mod plan;
 mod refresh;
@@ -60,6 +61,7 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     rows.extend(refresh::on_sqlite(plan).await?);
     rows.extend(refresh::on_postgres(plan).await?);
     rows.extend(tail::key_set_beside_signing(plan).await?);
+    rows.extend(log_in::log_ins(plan).await?);
     rows.extend(footprint::start_and_memory(plan).await?);
     rows.extend(flood::unknown_kids(plan).await?);
     rows.extend(herd::fleet_of_a_dead_issuer(plan).await?);
