@@ -58,7 +58,7 @@ struct Held {
     asked_at: Option<Instant>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Use,
     Fetch,

@@ -7,7 +7,7 @@ use std::{
 
 use claviger_jose::NumericDate;
 use claviger_oauth::{Authorization, AuthorizationCode, ClientId, SessionSecret, Sid, UserId};
-use claviger_store::{NewCode, NewSession, NewUser, Outcome};
+use claviger_store::{NewCode, NewSession, NewUser, Outcome, Profile};
 use serde_json::Value;
 
 use crate::issuer::{Issuer, answer, until};
@@ -38,7 +38,7 @@ impl<'i> Person<'i> {
             username: format!("person-{number}").parse().unwrap(),
             password_hash: None,
             disabled: false,
-            profile: Default::default(),
+            profile: Profile::default(),
         };
         issuer.store.add_user(&new, &[]).await.unwrap();
         let session = NewSession {
