@@ -11,13 +11,15 @@ use std::{
 };
 
 use anyhow::Context;
-use e2e::{Browser, CodeFlow, Database, FLEET, IssuerHome, Look, ORDERS, Process, client};
+use e2e::{Browser, CodeFlow, Database, FLEET, IssuerHome, Look, ORDERS, Process, client, until};
 
 use self::application::Application;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 const DESK: Look = Look { width: 1280, dark: false };
 const PERSON: &str = "minji.kim";
+/// What the application says.
+const HOME: &str = "You are home.";
 
 /// An issuer, an application that is not its own, and somebody who wants to use it.
 struct House {
@@ -55,10 +57,20 @@ impl House {
         browser.open(&flow.url(), DESK).await?;
         fill_in(browser, &self.password).await?;
         browser.click("button[value=allow]").await?;
-        if browser.address().await? != self.application.home {
+        let after = until("the password is taken", PATIENCE, || async {
+            let text = browser.text().await.ok()?;
+            (text.contains("Allow Shop") || text == HOME).then_some(text)
+        });
+        if after.await? != HOME {
             browser.click("button[value=allow]").await?;
         }
-        assert_eq!(browser.address().await?, self.application.home, "{}", browser.text().await?);
+        self.is_home(browser).await
+    }
+
+    /// Waits until the application has the person back: through its callback, on its other host.
+    async fn is_home(&self, browser: &Browser) -> anyhow::Result<()> {
+        says(browser, HOME).await?;
+        assert_eq!(browser.address().await?, self.application.home);
         Ok(())
     }
 
@@ -94,6 +106,12 @@ grant_types = ["authorization_code", "refresh_token"]
 access."{ORDERS}" = ["orders:read"]
 "#
     )
+}
+
+/// Waits until the page says something: a click does not wait for all the places that it leads through.
+async fn says(browser: &Browser, words: &str) -> anyhow::Result<()> {
+    let said = || async { browser.text().await.ok()?.contains(words).then_some(()) };
+    until(&format!("the page says {words:?}"), PATIENCE, said).await
 }
 
 /// Writes name and password into the log-in page.

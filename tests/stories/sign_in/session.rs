@@ -1,6 +1,6 @@
-use e2e::{Browser, until};
+use e2e::Browser;
 
-use super::{DESK, House, PATIENCE, PERSON, complaints, fill_in};
+use super::{DESK, House, PERSON, complaints, fill_in, says};
 
 #[tokio::test]
 async fn a_person_signs_in_allows_once_and_the_application_refreshes() -> anyhow::Result<()> {
@@ -12,7 +12,7 @@ async fn a_person_signs_in_allows_once_and_the_application_refreshes() -> anyhow
 
     fill_in(&browser, "not this one, it is not").await?;
     browser.click("button[value=allow]").await?;
-    assert!(browser.text().await?.contains("do not match"), "{}", browser.text().await?);
+    says(&browser, "do not match").await?;
     let kept = browser.ask("return document.querySelector('[name=username]').value").await?;
     assert_eq!(kept, PERSON, "only the password has to be written again");
     let told = browser.accessible().await?;
@@ -20,13 +20,14 @@ async fn a_person_signs_in_allows_once_and_the_application_refreshes() -> anyhow
 
     browser.write("input[name=password]", &house.password).await?;
     browser.click("button[value=allow]").await?;
+    says(&browser, "Allow Shop").await?;
     let asked = browser.text().await?;
     for sentence in ["Allow Shop to use your account?", "keep this access while you are away", "orders:read"]
     {
         assert!(asked.contains(sentence), "{sentence} is not in {asked}");
     }
     browser.click("button[value=allow]").await?;
-    assert_eq!(browser.address().await?, house.application.home, "through its callback, to its other host");
+    house.is_home(&browser).await?;
     assert_eq!(complaints(&browser).await?, Vec::<String>::new());
 
     let tokens = house.redeem(&flow).await?;
@@ -37,7 +38,8 @@ async fn a_person_signs_in_allows_once_and_the_application_refreshes() -> anyhow
 
     let again = house.flow();
     browser.open(&again.url(), DESK).await?;
-    assert_eq!(browser.address().await?, house.application.home, "neither a password nor a question");
+    // Neither a password nor a question.
+    house.is_home(&browser).await?;
     house.redeem(&again).await?;
     browser.close().await
 }
@@ -50,21 +52,23 @@ async fn who_denies_or_gives_up_sends_the_application_away_empty() -> anyhow::Re
     let flow = house.flow();
     browser.open(&flow.url(), DESK).await?;
     browser.click("button[value=deny]").await?;
-    assert_eq!(browser.address().await?, house.application.home);
+    house.is_home(&browser).await?;
     let answer = house.application.answer()?;
     assert_eq!(answer.get("error").map(String::as_str), Some("access_denied"), "gave up: {answer:?}");
 
     browser.open(&flow.url(), DESK).await?;
     fill_in(&browser, &house.password).await?;
     browser.click("button[value=allow]").await?;
+    says(&browser, "Allow Shop").await?;
     browser.click("button[value=deny]").await?;
-    assert_eq!(browser.address().await?, house.application.home);
+    house.is_home(&browser).await?;
     let answer = house.application.answer()?;
     assert_eq!(answer.get("error").map(String::as_str), Some("access_denied"), "denied: {answer:?}");
     assert_eq!(answer.get("state"), Some(&flow.state));
 
     browser.open(&house.flow().url(), DESK).await?;
-    assert!(browser.text().await?.contains("Allow Shop"), "what was denied is asked again");
+    // What was denied is asked again.
+    says(&browser, "Allow Shop").await?;
     browser.close().await
 }
 
@@ -87,11 +91,13 @@ async fn who_signs_out_is_asked_first_and_is_a_stranger_afterwards() -> anyhow::
     browser.open(&format!("{}/oauth2/logout", house.home.url()), DESK).await?;
     assert!(browser.text().await?.contains("Sign out?"), "{}", browser.text().await?);
     browser.click("button[value=deny]").await?;
+    says(&browser, "Your sessions").await?;
     browser.open(&house.flow().url(), DESK).await?;
-    assert_eq!(browser.address().await?, house.application.home, "nothing has happened");
+    // Nothing has happened.
+    house.is_home(&browser).await?;
 
     sign_out(&house, &browser).await?;
-    assert!(browser.text().await?.contains("You are signed out."), "{}", browser.text().await?);
+    says(&browser, "You are signed out.").await?;
     browser.open(&house.flow().url(), DESK).await?;
     assert!(browser.text().await?.contains("Sign in"), "{}", browser.text().await?);
     let refresh = tokens["refresh_token"].as_str().unwrap_or_default();
@@ -117,8 +123,9 @@ async fn a_session_that_is_ended_from_elsewhere_is_over() -> anyhow::Result<()> 
     assert_eq!(listed, 2, "{}", desk.text().await?);
     assert!(desk.text().await?.contains("This session"), "{}", desk.text().await?);
     desk.click("button[name=sid]").await?;
+    says(&desk, "The session is ended.").await?;
     let text = desk.text().await?;
-    assert!(text.contains("The session is ended.") && text.contains("not signed in anywhere else"), "{text}");
+    assert!(text.contains("not signed in anywhere else"), "{text}");
 
     phone.open(&house.flow().url(), DESK).await?;
     assert!(phone.text().await?.contains("Password"), "the phone has to sign in again");
@@ -161,8 +168,7 @@ async fn an_answer_by_form_needs_no_script() -> anyhow::Result<()> {
 
     let flow = house.flow().with("response_mode", "form_post");
     browser.open(&flow.url(), DESK).await?;
-    let home = || async { (browser.address().await.ok()? == house.application.home).then_some(()) };
-    until("the page has sent its form", PATIENCE, home).await?;
+    house.is_home(&browser).await?;
     house.redeem(&flow).await?;
     assert_eq!(complaints(&browser).await?, Vec::<String>::new(), "the policy lets its script run");
 
@@ -171,7 +177,7 @@ async fn an_answer_by_form_needs_no_script() -> anyhow::Result<()> {
     browser.open(&flow.url(), DESK).await?;
     browser.click("form button").await?;
     browser.allow_scripts(true).await?;
-    until("the button has sent the form", PATIENCE, home).await?;
+    house.is_home(&browser).await?;
     house.redeem(&flow).await?;
     browser.close().await
 }
