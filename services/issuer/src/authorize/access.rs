@@ -29,8 +29,7 @@ impl Access {
         let asks_for_services = scope.iter().any(|scope| !is_identity(scope));
         let audiences: Vec<&Audience> = match (resource, &client.grants[..]) {
             ([], [only]) => vec![&only.audience],
-            ([], []) => Vec::new(),
-            ([], _) if asks_for_services => return Err(AuthorizeError::InvalidTarget),
+            ([], [_, ..]) if asks_for_services => return Err(AuthorizeError::InvalidTarget),
             ([], _) => Vec::new(),
             (named, _) => named.iter().collect(),
         };

@@ -1,5 +1,5 @@
 use claviger_jose::NumericDate;
-use claviger_oauth::{AuthorizationRequest, AuthorizeError, Prompt, ScopeSet, Sid, Subject};
+use claviger_oauth::{AuthorizationRequest, AuthorizeError, ClaimsRequest, Prompt, ScopeSet, Sid, Subject};
 use claviger_store::Session;
 
 /// What comes next on the way to a code.
@@ -54,10 +54,12 @@ impl Situation<'_> {
         if self.is_too_weak(session) {
             return Step::Refuse(AuthorizeError::UnmetAuthenticationRequirements);
         }
-        match self.needs_consent(just_now) {
-            true if silent => Step::Refuse(AuthorizeError::ConsentRequired),
-            true => Step::Consent,
-            false => Step::Approve,
+        if !self.needs_consent(just_now) {
+            Step::Approve
+        } else if silent {
+            Step::Refuse(AuthorizeError::ConsentRequired)
+        } else {
+            Step::Consent
         }
     }
 
@@ -67,13 +69,13 @@ impl Situation<'_> {
 
     /// The client cannot do with a log-in of this kind, and there is none of another.
     fn is_too_weak(&self, session: &Session) -> bool {
-        let demanded = self.request.claims.as_ref().and_then(|claims| claims.demanded_acr());
+        let demanded = self.request.claims.as_ref().and_then(ClaimsRequest::demanded_acr);
         demanded.is_some_and(|values| !session.acr.as_ref().is_some_and(|acr| values.contains(acr)))
     }
 
     /// The client asks for a certain person, and this is somebody else.
     fn is_another_person(&self, session: &Session) -> bool {
-        let demanded = self.request.claims.as_ref().and_then(|claims| claims.demanded_subject());
+        let demanded = self.request.claims.as_ref().and_then(ClaimsRequest::demanded_subject);
         demanded.is_some_and(|subject| subject != Subject::of_user(&session.account).as_str())
     }
 

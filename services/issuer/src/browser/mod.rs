@@ -17,7 +17,7 @@ mod guest;
 mod origin;
 mod visitor;
 
-pub(crate) use cookies::{Cookies, OwnCookie, SetCookie};
+pub(crate) use cookies::{Cookies, OwnCookie};
 pub(crate) use csrf::{Binding, CsrfToken, Visit};
 pub(crate) use form::{FormRefusal, PostedForm, read_form};
 pub(crate) use guest::{Guest, SignedIn, session_secret, signed_in};
