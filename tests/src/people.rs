@@ -1,8 +1,11 @@
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use anyhow::{Context, ensure};
 
-use crate::{FLEET, Fleet, IssuerHome, ORDERS, PAGE};
+use crate::{CodeFlow, FLEET, Fleet, IssuerHome, ORDERS, PAGE, Reply, until};
+
+/// How long a replica may take to notice what was applied.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An application that signs people in, as `fleet.toml` declares it.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +46,24 @@ access."{ORDERS}" = ["orders:read", "orders:write"]
 }
 
 impl Fleet {
-    /// Lets applications sign people in, beside the clients that there are; answers the secrets of those that have one.
+    /// Lets applications sign people in, beside the clients that there are, and waits until each replica knows them; answers the
+    /// secrets of those that have one.
     ///
     /// # Errors
     /// If the issuer refuses the declaration.
     pub async fn admit(&self, apps: &[App<'_>]) -> anyhow::Result<Vec<(String, String)>> {
         let declared: String = apps.iter().map(App::declaration).collect();
-        self.home.apply(&format!("{FLEET}{declared}")).await
+        let secrets = self.home.apply(&format!("{FLEET}{declared}")).await?;
+        for replica in &self.issuers {
+            for app in apps {
+                let page = CodeFlow::new(replica.process.url(), app.id, app.redirect_uri, "openid").url();
+                let known = || async {
+                    Some(Reply::of(self.http.get(&page)).await.ok()?.status).filter(|status| *status == 200)
+                };
+                until("the application is known", PATIENCE, known).await?;
+            }
+        }
+        Ok(secrets)
     }
 
     /// Lets people sign in on the page of `orders`; answers its address.
