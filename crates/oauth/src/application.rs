@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::grammar::deserialize_text;
-use crate::{ClaimPlace, ClaimRule, GrammarError, RedirectUri, ScopeSet, is_identity_scope};
+use crate::{ClaimRule, GrammarError, RedirectUri, ScopeSet};
 
 /// What a client that signs people in declares. A value: read from the fleet's file, kept as JSON.
 ///
@@ -103,26 +103,6 @@ impl Application {
             ApplicationKind::Web | ApplicationKind::Browser => registered.is_exactly(presented),
         })
     }
-
-    /// The members that do not fit together, as sentences for whoever declared them.
-    #[must_use]
-    pub fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        if let Some(scope) = self.identity_scopes.iter().find(|scope| !is_identity_scope(scope)) {
-            mistakes.push(format!("{scope} is no scope about people: it belongs to a resource server"));
-        }
-        if self.kind != ApplicationKind::Native
-            && let Some(uri) = self.redirect_uris.iter().find(|uri| uri.is_private_use())
-        {
-            mistakes.push(format!("{uri}: only a native application may have a scheme of its own"));
-        }
-        if let Some(rule) = self.claims.iter().find(|rule| rule.is_for(ClaimPlace::AccessToken)) {
-            mistakes
-                .push(format!("claim {}: only a resource server adds claims to access tokens", rule.claim));
-        }
-        mistakes.extend(ClaimRule::mistakes(&self.claims));
-        mistakes
-    }
 }
 
 impl GrantType {
@@ -171,7 +151,6 @@ impl<'de> Deserialize<'de> for GrantType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ClaimSource;
 
     fn application(kind: ApplicationKind, uris: &[&str]) -> Application {
         let redirect_uris = uris.iter().map(|uri| uri.parse().unwrap()).collect();
@@ -225,21 +204,5 @@ mod tests {
             assert_eq!(serde_json::to_string(&keys).unwrap(), json);
             assert_eq!(serde_json::from_str::<ClientKeys>(json).unwrap(), keys);
         }
-    }
-
-    #[test]
-    fn members_that_do_not_fit_together_are_all_named() {
-        let mut application = application(ApplicationKind::Web, &["com.example.app:/cb"]);
-        application.identity_scopes = "openid orders:read".parse().unwrap();
-        application.claims = vec![ClaimRule {
-            claim: "admin".parse().unwrap(),
-            from: ClaimSource::Constant(true.into()),
-            places: vec![ClaimPlace::AccessToken],
-            scope: None,
-        }];
-        assert_eq!(application.mistakes().len(), 3);
-        application.kind = ApplicationKind::Native;
-        assert_eq!(application.mistakes().len(), 2);
-        assert!(Application::default().mistakes().is_empty());
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use claviger_jose::json;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::AuthorizeError;
 
@@ -78,22 +78,21 @@ impl ClaimsRequest {
 }
 
 fn named(member: Option<Value>) -> Option<BTreeMap<String, Option<ClaimRequest>>> {
-    match member {
-        None => Some(BTreeMap::new()),
-        Some(Value::Object(claims)) => {
-            claims.into_iter().map(|(name, request)| Some((name, one(request)?))).collect()
-        }
-        Some(_) => None,
-    }
+    let claims = match member {
+        None => return Some(BTreeMap::new()),
+        Some(Value::Object(claims)) => claims,
+        Some(_) => return None,
+    };
+    let one = |(name, request)| match request {
+        // It is asked for in no special way.
+        Value::Null => Some((name, None)),
+        Value::Object(members) => Some((name, Some(request_of(members)?))),
+        _ => None,
+    };
+    claims.into_iter().map(one).collect()
 }
 
-/// `null` asks for a claim in no special way.
-fn one(request: Value) -> Option<Option<ClaimRequest>> {
-    let mut members = match request {
-        Value::Null => return Some(None),
-        Value::Object(members) => members,
-        _ => return None,
-    };
+fn request_of(mut members: Map<String, Value>) -> Option<ClaimRequest> {
     let essential = match members.remove("essential") {
         None => false,
         Some(essential) => essential.as_bool()?,
@@ -103,7 +102,7 @@ fn one(request: Value) -> Option<Option<ClaimRequest>> {
         Some(Value::Array(values)) => Some(values),
         Some(_) => return None,
     };
-    Some(Some(ClaimRequest { essential, value: members.remove("value"), values }))
+    Some(ClaimRequest { essential, value: members.remove("value"), values })
 }
 
 #[cfg(test)]

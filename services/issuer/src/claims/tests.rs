@@ -66,8 +66,8 @@ fn scope(text: &str) -> ScopeSet {
     text.parse().unwrap()
 }
 
-fn check(claims: Map<String, Value>, expected: Value) {
-    assert_eq!(Value::Object(claims), expected);
+fn check(claims: Map<String, Value>, expected: &Value) {
+    assert_eq!(&Value::Object(claims), expected);
 }
 
 #[test]
@@ -75,13 +75,13 @@ fn userinfo_tells_what_the_granted_scopes_stand_for_and_no_more() {
     let client = client(json!([]));
     let sub = Subject::of_user(&user().id).to_string();
     let told = |granted: &str| userinfo(&user(), &client, &scope(granted));
-    check(told("openid"), json!({ "sub": sub }));
-    check(told("openid orders:read"), json!({ "sub": sub }));
-    check(told("openid email"), json!({ "sub": sub, "email": "ann@fleet.test", "email_verified": true }));
-    check(told("openid profile"), json!({ "sub": sub, "name": "Ann Lee", "preferred_username": "ann" }));
+    check(told("openid"), &json!({ "sub": sub }));
+    check(told("openid orders:read"), &json!({ "sub": sub }));
+    check(told("openid email"), &json!({ "sub": sub, "email": "ann@fleet.test", "email_verified": true }));
+    check(told("openid profile"), &json!({ "sub": sub, "name": "Ann Lee", "preferred_username": "ann" }));
     check(
         told("openid roles groups"),
-        json!({ "sub": sub, "roles": ["buyer", "approver"], "groups": ["emea"] }),
+        &json!({ "sub": sub, "roles": ["buyer", "approver"], "groups": ["emea"] }),
     );
 }
 
@@ -90,11 +90,11 @@ fn an_id_token_has_standard_claims_only_if_they_are_asked_for_and_granted() {
     let client = client(json!([]));
     let asked: ClaimsRequest =
         serde_json::from_value(json!({ "id_token": { "email": null, "name": null } })).unwrap();
-    check(id_token_claims(&user(), &client, &scope("openid email profile"), None), json!({}));
+    check(id_token_claims(&user(), &client, &scope("openid email profile"), None), &json!({}));
     let told = |granted: &str| id_token_claims(&user(), &client, &scope(granted), Some(&asked));
-    check(told("openid email"), json!({ "email": "ann@fleet.test" }));
-    check(told("openid email profile"), json!({ "email": "ann@fleet.test", "name": "Ann Lee" }));
-    check(told("openid"), json!({}));
+    check(told("openid email"), &json!({ "email": "ann@fleet.test" }));
+    check(told("openid email profile"), &json!({ "email": "ann@fleet.test", "name": "Ann Lee" }));
+    check(told("openid"), &json!({}));
 }
 
 #[test]
@@ -109,12 +109,12 @@ fn an_application_learns_what_it_has_declared_where_it_has_declared_it() {
     ]));
     check(
         id_token_claims(&user(), &client, &scope("openid"), None),
-        json!({
+        &json!({
             "department": "sales", "app": "The Shop", "what": ["buyer", "approver"], "region": { "code": "eu" },
         }),
     );
     let sub = Subject::of_user(&user().id).to_string();
-    check(userinfo(&user(), &client, &scope("openid")), json!({ "sub": sub, "department": "sales" }));
+    check(userinfo(&user(), &client, &scope("openid")), &json!({ "sub": sub, "department": "sales" }));
     let with_profile = userinfo(&user(), &client, &scope("openid profile"));
     assert_eq!(with_profile["cc"], 42);
 }
@@ -130,13 +130,13 @@ fn an_access_token_says_what_its_resource_server_has_declared_and_not_what_a_cli
         { "claim": "elsewhere", "from": "groups", "in": ["id_token", "userinfo"] },
     ]));
     let told = |granted: &str| access_token_claims(&user(), &client, Some(&server), &scope(granted));
-    check(told("orders:read"), json!({ "department": "sales" }));
-    check(told("orders:write"), json!({ "department": "sales", "team": "storefront" }));
+    check(told("orders:read"), &json!({ "department": "sales" }));
+    check(told("orders:write"), &json!({ "department": "sales", "team": "storefront" }));
     check(
         told("openid roles groups"),
-        json!({ "department": "sales", "roles": ["buyer", "approver"], "groups": ["emea"] }),
+        &json!({ "department": "sales", "roles": ["buyer", "approver"], "groups": ["emea"] }),
     );
-    check(access_token_claims(&user(), &client, None, &scope("openid profile email")), json!({}));
+    check(access_token_claims(&user(), &client, None, &scope("openid profile email")), &json!({}));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn whoever_is_in_too_many_groups_has_a_token_all_the_same() {
     let mut user = user();
     user.profile.groups = (0..400).map(|n| format!("group-{n}")).collect();
     let told = access_token_claims(&user, &client(json!([])), None, &scope("roles groups"));
-    check(told, json!({ "roles": ["buyer", "approver"] }));
+    check(told, &json!({ "roles": ["buyer", "approver"] }));
     let answer = userinfo(&user, &client(json!([])), &scope("openid groups"));
     assert_eq!(answer["groups"].as_array().map(Vec::len), Some(400), "whoever asks learns them all");
 }

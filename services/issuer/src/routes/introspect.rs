@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use claviger_oauth::{
-    AuthenticationMethod, IntrospectionRequest, IntrospectionResponse, RefreshToken, TokenError,
+    AuthenticationMethod, IntrospectionRequest, IntrospectionResponse, RefreshToken, Subject, TokenError,
 };
 use claviger_store::Client;
 use http::{HeaderMap, StatusCode};
@@ -104,7 +104,7 @@ async fn about_refresh_token(
             scope: Some(standing.scope),
             client_id: Some(caller.client_id.to_string()),
             exp: Some(standing.expires_at),
-            sub: Some(claviger_oauth::Subject::of_user(&standing.account).to_string()),
+            sub: Some(Subject::of_user(&standing.account).to_string()),
             iss: Some(provider.issuer().to_string()),
             sid: Some(standing.sid.to_string()),
             ..IntrospectionResponse::inactive()
@@ -113,9 +113,10 @@ async fn about_refresh_token(
 }
 
 fn may_see(registry: &RegistryView, caller: &Client, token: &OwnToken) -> bool {
-    let of_the_team = |audience: &str| {
-        let server = audience.parse().ok().and_then(|audience| registry.resource_server(&audience).cloned());
+    let is_the_team_s = |audience: &str| {
+        let server = audience.parse().ok();
+        let server = server.as_ref().and_then(|audience| registry.resource_server(audience));
         server.is_some_and(|server| server.team == caller.team)
     };
-    token.client_id == caller.client_id || token.aud.iter().any(of_the_team)
+    token.client_id == caller.client_id || token.aud.iter().any(is_the_team_s)
 }
