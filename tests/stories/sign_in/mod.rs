@@ -15,7 +15,7 @@ use e2e::{Browser, CodeFlow, Database, FLEET, IssuerHome, Look, ORDERS, Process,
 
 use self::application::Application;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(30);
 const DESK: Look = Look { width: 1280, dark: false };
 const PERSON: &str = "minji.kim";
 /// What the application says.
@@ -111,7 +111,8 @@ access."{ORDERS}" = ["orders:read"]
 /// Waits until the page says something: a click does not wait for all the places that it leads through.
 async fn says(browser: &Browser, words: &str) -> anyhow::Result<()> {
     let said = || async { browser.text().await.ok()?.contains(words).then_some(()) };
-    until(&format!("the page says {words:?}"), PATIENCE, said).await
+    let Err(never) = until(&format!("the page says {words:?}"), PATIENCE, said).await else { return Ok(()) };
+    Err(never.context(browser.text().await?))
 }
 
 /// Writes name and password into the log-in page.
