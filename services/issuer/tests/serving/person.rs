@@ -97,7 +97,8 @@ impl Browser {
     }
 
     pub(crate) async fn get(&self, url: &str, query: &[(&str, &str)]) -> Response {
-        self.with_cookie(self.http.get(url).query(query)).send().await.unwrap()
+        let url = reqwest::Url::parse_with_params(url, query).unwrap();
+        self.with_cookie(self.http.get(url)).send().await.unwrap()
     }
 
     /// Posts a form as a page of this origin does.

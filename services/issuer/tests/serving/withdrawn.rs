@@ -5,9 +5,8 @@ use std::{
     time::Duration,
 };
 
-use claviger_jose::NumericDate;
 use claviger_oauth::{Authorization, AuthorizationCode, ClientId, SessionSecret, Sid, UserId};
-use claviger_store::{NewCode, NewSession, NewUser, Outcome, Profile};
+use claviger_store::{NewCode, NewSession, NewUser, Outcome, Profile, UserChange};
 use serde_json::Value;
 
 use crate::issuer::{Issuer, answer, until};
@@ -44,7 +43,7 @@ impl<'i> Person<'i> {
         let session = NewSession {
             sid: sid.clone(),
             account: id.clone(),
-            not_before: NumericDate::from_secs(0),
+            not_before: issuer.store.user(&id).await.unwrap().expect("added").not_before,
             amr: vec!["pwd".to_owned()],
             acr: None,
             lifetime: Duration::from_hours(1),
@@ -127,7 +126,8 @@ async fn no_grant_outlives_its_client_its_person_or_their_consent() {
     let person = Person::new(&issuer, 2).await;
     let forms = person.both().await;
     let end = issuer.store.now().await.unwrap() + Duration::from_hours(1);
-    issuer.store.set_disabled(&person.id, true, end, &[]).await.unwrap();
+    let disabled = UserChange { disabled: Some(true), ..UserChange::default() };
+    issuer.store.change_user(&person.id, None, disabled, end, &[]).await.unwrap();
     for form in &forms {
         refused(&issuer, form, 400, "invalid_grant").await;
     }
