@@ -1,3 +1,4 @@
+use claviger_oauth::LOGOUT_PATH;
 use maud::{Markup, html};
 
 use super::{
@@ -6,9 +7,6 @@ use super::{
     page::{Policy, web},
     words::Words,
 };
-
-/// Where log-out is asked for and confirmed (OpenID Connect RP-Initiated Logout 1.0).
-pub(crate) const LOG_OUT_PATH: &str = "/oauth2/logout";
 
 /// Asks whether somebody really wants to sign out: a link from elsewhere must not do it alone (S-97).
 ///
@@ -47,7 +45,7 @@ impl LogOutPage<'_> {
                     @for client in &self.clients { li { (monogram(client)) bdi { (client) } } }
                 }
             }
-            form method="post" action=(site.path(LOG_OUT_PATH)) {
+            form method="post" action=(site.path(LOGOUT_PATH)) {
                 (hidden("csrf_token", self.csrf_token))
                 (hidden("interaction", self.interaction))
                 div.actions {

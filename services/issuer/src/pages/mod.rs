@@ -44,7 +44,7 @@ pub(crate) use first_administrator::{
 pub(crate) use form_post::FormPostPage;
 pub use language::Language;
 pub(crate) use log_in::{LogInPage, LogInProblem, SIGN_IN_PATH};
-pub(crate) use log_out::{LOG_OUT_PATH, LogOutPage, SignedOutPage};
+pub(crate) use log_out::{LogOutPage, SignedOutPage};
 pub(crate) use page::Page;
 pub(crate) use sessions::{SESSIONS_PATH, SessionRow, SessionsDone, SessionsPage};
 pub use site::Site;

@@ -1,11 +1,11 @@
 use claviger_jose::NumericDate;
+use claviger_oauth::LOGOUT_PATH;
 use maud::{Markup, html};
 
 use super::{
     Language, Page, Site,
     device::Device,
     layout::{self, Layout, hidden, sentence},
-    log_out::LOG_OUT_PATH,
     page::Policy,
     words::{SessionWords, Words},
 };
@@ -110,7 +110,7 @@ impl SessionsPage<'_> {
                     } }
                 }
                 @if session.current {
-                    p.end { a.button href=(site.path(LOG_OUT_PATH)) { (words.sign_out) } }
+                    p.end { a.button href=(site.path(LOGOUT_PATH)) { (words.sign_out) } }
                 } @else {
                     form.end method="post" action=(site.path(SESSIONS_PATH)) {
                         (hidden("csrf_token", self.csrf_token))

@@ -44,12 +44,17 @@ async fn claims(provider: &Provider, headers: &HeaderMap) -> Result<Map<String, 
 }
 
 /// Why nothing is told (RFC 6750 section 3.1). The reason is for the log.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Refusal {
+    #[error("no token")]
     Missing,
+    #[error("more than one token")]
     Request,
+    #[error("{0}")]
     Invalid(&'static str),
+    #[error("a token without the scope openid")]
     Scope,
+    #[error("neither keys nor database can be asked")]
     Unavailable,
 }
 
@@ -84,7 +89,7 @@ impl From<StoreError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        tracing::info!(refusal = ?self, "userinfo is refused");
+        tracing::info!(refusal = %self, "userinfo is refused");
         let (status, challenge) = match self {
             Self::Missing => (StatusCode::UNAUTHORIZED, Some("Bearer")),
             Self::Request => (StatusCode::BAD_REQUEST, Some(r#"Bearer error="invalid_request""#)),

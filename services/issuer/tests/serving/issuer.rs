@@ -124,7 +124,8 @@ impl Issuer {
         let url = format!("http://{}", server.local_addr().unwrap());
         let admin = format!("http://{}", server.admin_addr().unwrap().unwrap());
         let serving = tokio::spawn(server.serve());
-        let http = reqwest::Client::builder().no_proxy().timeout(HANGS).build().unwrap();
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let http = http.timeout(HANGS).build().unwrap();
         Self { directory, config, url, admin, store, http, handle, serving }
     }
 
