@@ -67,7 +67,9 @@ struct Previous;
 #[async_trait::async_trait]
 impl MigratorTrait for Previous {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        Migrator::migrations().into_iter().take(2).collect()
+        let mut changes = Migrator::migrations();
+        changes.pop();
+        changes
     }
 }
 
