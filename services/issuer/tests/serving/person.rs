@@ -57,10 +57,11 @@ impl Issuer {
             let user = NewUser { id: id.clone(), username, password_hash: None, disabled: false, profile };
             self.store.add_user(&user, &[]).await.unwrap();
         }
+        let not_before = self.store.user(&id).await.unwrap().expect("added").not_before;
         let new = NewSession {
             sid: format!("sid-{number}").parse().unwrap(),
             account: id,
-            not_before: NumericDate::from_secs(0),
+            not_before,
             amr: vec!["pwd".to_owned()],
             acr: None,
             lifetime: Duration::from_hours(1),
