@@ -41,16 +41,12 @@ impl Store {
                 Err(retry_after) => wait = Ord::max(wait, Some(retry_after)),
             }
         }
-        match wait {
-            Some(retry_after) => {
-                transaction.rollback().await?;
-                Ok(Reservation::Refused { retry_after })
-            }
-            None => {
-                transaction.commit().await?;
-                Ok(Reservation::Reserved)
-            }
+        if let Some(retry_after) = wait {
+            transaction.rollback().await?;
+            return Ok(Reservation::Refused { retry_after });
         }
+        transaction.commit().await?;
+        Ok(Reservation::Reserved)
     }
 
     /// An attempt was right: guesses are counted anew, and a rate has one more.

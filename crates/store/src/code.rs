@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// No code lives longer, whatever is asked for.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// For how long what has followed from a code can still be ended by it, where that is access tokens alone.
 const MEMORY: Duration = Duration::from_hours(2);
 

@@ -36,7 +36,7 @@ impl Store {
         client_id: &ClientId,
     ) -> Result<Option<Consent>, StoreError> {
         let row = Entity::find_by_id((account.as_str().to_owned(), client_id.as_str().to_owned()));
-        row.one(&self.db).await?.map(parse).transpose()
+        row.one(&self.db).await?.as_ref().map(parse).transpose()
     }
 
     /// All that a person has allowed, by client.
@@ -46,7 +46,7 @@ impl Store {
     pub async fn consents_of(&self, account: &UserId) -> Result<Vec<Consent>, StoreError> {
         let rows = Entity::find().filter(Column::Account.eq(account.as_str()));
         let rows = rows.order_by_asc(Column::ClientId).all(&self.db).await?;
-        rows.into_iter().map(parse).collect()
+        rows.iter().map(parse).collect()
     }
 
     /// A person allows a client these scopes, besides those of before.
@@ -64,7 +64,13 @@ impl Store {
         // First of all: of two that add to the same row, one then sees what the other has added.
         audit_log::append(&transaction, acts).await?;
         let id = (account.as_str().to_owned(), client_id.as_str().to_owned());
-        let held = Entity::find_by_id(id).lock_exclusive().one(&transaction).await?.map(parse).transpose()?;
+        let held = Entity::find_by_id(id)
+            .lock_exclusive()
+            .one(&transaction)
+            .await?
+            .as_ref()
+            .map(parse)
+            .transpose()?;
         let all = held.iter().flat_map(|held| held.scopes.iter()).chain(scopes.iter());
         let all: ScopeSet = all.filter_map(|scope| scope.parse::<Scope>().ok()).collect();
         let row = Model {
@@ -107,7 +113,7 @@ impl Store {
     }
 }
 
-fn parse(row: Model) -> Result<Consent, StoreError> {
+fn parse(row: &Model) -> Result<Consent, StoreError> {
     let damaged = |column: &str| StoreError::Corrupt(format!("{column} in consent"));
     Ok(Consent {
         client_id: row.client_id.parse().map_err(|_| damaged("client_id"))?,

@@ -115,7 +115,7 @@ pub(crate) async fn queue(transaction: &Transaction, ended: &[Open], now: i64) -
 fn of(client: session_client::Model, account: String, now: i64) -> Model {
     let session_client::Model { sid, client_id } = client;
     let hash = SecretHash::of(&format!("{sid} {client_id}"));
-    let id = hash.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = base64_simd::URL_SAFE_NO_PAD.encode_to_string(hash.as_bytes());
     Model { id, client_id, account, sid, attempts: 0, created_at: now, next_at: now }
 }
 

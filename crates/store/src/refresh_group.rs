@@ -105,7 +105,9 @@ async fn present_all(
         return Ok(outcomes);
     }
     let full = refresh_table::write(&transaction, book.changes()).await?;
-    outcomes.iter_mut().for_each(|outcome| outcome.note(full));
+    for outcome in &mut outcomes {
+        outcome.note(full);
+    }
     failpoint("refresh.before_commit");
     transaction.commit().await?;
     failpoint("refresh.after_commit");
