@@ -122,7 +122,7 @@ impl RefreshHistory {
             let child_used = self
                 .refreshed()
                 .filter(|(parent, _)| parent.token == call.token)
-                .any(|(_, child)| self.of(child).filter(begun).next().is_some());
+                .any(|(_, child)| self.of(child).find(begun).is_some());
             let in_time = call.returned.saturating_sub(since) + ROUNDING < self.grace;
             !dead && known && !child_used && in_time && presented.len() <= PRESENTATIONS
         });

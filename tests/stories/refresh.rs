@@ -143,7 +143,7 @@ async fn a_database_that_does_not_answer_is_no_refusal_and_no_token_is_lost() ->
             .issuers
             .iter()
             .filter_map(|replica| replica.database.as_ref())
-            .for_each(|gate| gate.set(line))
+            .for_each(|gate| gate.set(line));
     };
     cut(Line::Cut);
     let reply = ann.refresh(&ann.refresh_token).await?;

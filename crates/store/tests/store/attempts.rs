@@ -18,7 +18,7 @@ const GUESSES: AttemptLimits = AttemptLimits::Guesses {
     longest: Duration::from_hours(24),
     stop: 100,
 };
-const RATE: AttemptLimits = AttemptLimits::Rate { burst: 30, each: Duration::from_secs(60) };
+const RATE: AttemptLimits = AttemptLimits::Rate { burst: 30, each: Duration::from_mins(1) };
 const PURPOSE: LinkPurpose = LinkPurpose::FirstAdministrator;
 const LIFE: Duration = Duration::from_mins(15);
 

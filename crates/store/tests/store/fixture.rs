@@ -119,3 +119,8 @@ pub(crate) fn move_to(key: &NewKey, to: KeyState) -> KeyOp {
     let change = Move { kid: *key.jwk.kid(), from: key.state, to };
     KeyOp::Move { change, state_seal: b"second".to_vec() }
 }
+
+/// As a database writes bytes.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}

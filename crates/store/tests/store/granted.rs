@@ -87,7 +87,7 @@ impl Home {
 }
 
 pub(crate) fn shop() -> ClientId {
-    "shop".parse().unwrap()
+    "shop".parse().expect("well-formed")
 }
 
 pub(crate) fn presented<'a>(
@@ -119,20 +119,20 @@ pub(crate) fn act(name: &str) -> Act {
 }
 
 pub(crate) fn new_code() -> NewCode {
-    let account: UserId = "ann".parse().unwrap();
+    let account: UserId = "ann".parse().expect("well-formed");
     NewCode {
         client_id: shop(),
         account,
-        sid: "s1".parse().unwrap(),
+        sid: "s1".parse().expect("well-formed"),
         authorization: authorization(),
-        lifetime: Duration::from_secs(60),
+        lifetime: Duration::from_mins(1),
     }
 }
 
 pub(crate) fn authorization() -> Authorization {
     Authorization {
         scope: scopes("openid offline_access orders:read orders:write"),
-        audiences: vec![AUDIENCE.parse().unwrap()],
+        audiences: vec![AUDIENCE.parse().expect("well-formed")],
         redirect_uri: None,
         code_challenge: None,
         nonce: Some("n".to_owned()),
@@ -145,12 +145,12 @@ pub(crate) fn authorization() -> Authorization {
 }
 
 pub(crate) fn scopes(text: &str) -> ScopeSet {
-    text.parse().unwrap()
+    text.parse().expect("well-formed")
 }
 
 /// A token as `shop` presents it.
 pub(crate) fn attempt(token: &RefreshToken) -> RefreshAttempt {
-    let nonce = random()[..16].try_into().unwrap();
+    let nonce = random()[..16].try_into().expect("well-formed");
     RefreshAttempt {
         token: token.hash(),
         client_id: shop(),
@@ -161,7 +161,7 @@ pub(crate) fn attempt(token: &RefreshToken) -> RefreshAttempt {
         resource: Vec::new(),
         child: ChildToken { hash: derive(token, &nonce).hash(), nonce },
         terms: RefreshTerms {
-            grace: Duration::from_secs(60),
+            grace: Duration::from_mins(1),
             idle: LONG,
             until: NumericDate::from_secs(99_999_999_999),
         },

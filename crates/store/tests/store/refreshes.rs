@@ -64,7 +64,7 @@ async fn no_token_is_in_the_database_but_its_hash() {
             .await;
         for token in [token, next] {
             let secret = token.expose().trim_start_matches("rt_");
-            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let hex = crate::fixture::hex(secret.as_bytes());
             assert!(!dump.contains(secret) && !dump.to_lowercase().contains(&hex), "{dump}");
         }
     })
@@ -166,7 +166,7 @@ async fn of_many_who_present_one_token_at_once_all_get_one_child_or_the_family_e
             for outcome in presented {
                 match outcome.await.expect("no panic") {
                     Ok(outcome @ RefreshOutcome::Refreshed(_)) => {
-                        children.push(child(&token, &outcome).hash())
+                        children.push(child(&token, &outcome).hash());
                     }
                     Ok(RefreshOutcome::Reused { .. }) => reused += 1,
                     Ok(RefreshOutcome::Refused(_)) | Err(StoreError::Unavailable(_)) => {}

@@ -20,8 +20,7 @@ async fn of_a_sessions_secret_only_the_hash_is_kept() {
         assert_eq!(begun.expires_at, begun.created_at + Duration::from_hours(720));
         let hex = if database.is_sqlite() { "lower(hex(hash))" } else { "encode(hash, 'hex')" };
         let kept = house.intruder.read(&format!("SELECT {hex} FROM session")).await;
-        let hash: String = secret.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(kept, hash);
+        assert_eq!(kept, crate::fixture::hex(&secret.hash()));
         let columns = "sid || account || amr || COALESCE(acr, '') || user_agent || address";
         let row = house.intruder.read(&format!("SELECT {columns} FROM session")).await;
         assert!(!row.contains(secret.expose()) && !row.contains(&secret.expose()[3..]), "{row}");

@@ -78,7 +78,7 @@ async fn check_everything_ends(disable: bool) {
         let (house, ada) = (house(&database).await, user("ada"));
         house.execute("UPDATE refresh_family SET sid = 'forgotten' WHERE id = 'f2'").await;
         if disable {
-            house.change(&ada, true).await
+            house.change(&ada, true).await;
         } else {
             let ended = house.store.end_sessions_of(&ada, FAR, &[act("user.sign_out")]).await;
             assert_eq!(ended.expect("ended").sessions, 2);

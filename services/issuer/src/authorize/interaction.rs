@@ -134,9 +134,15 @@ mod tests {
         let interaction = Interaction::new(Goal::Sessions, NOW).after_log_in("s1".parse().unwrap());
         let sealed = interaction.seal(&key(1), &issuer("https://id.test"));
         assert_eq!(opened(&sealed, Duration::ZERO), "fresh and signed in");
-        assert_eq!(opened(&sealed, LIFETIME - Duration::from_secs(1)), "fresh and signed in");
+        assert_eq!(
+            opened(&sealed, LIFETIME.checked_sub(Duration::from_secs(1)).unwrap()),
+            "fresh and signed in"
+        );
         assert_eq!(opened(&sealed, LIFETIME), "stale", "and whoever signed in for it does so again");
-        assert_eq!(opened(&sealed, LIFETIME + MEMORY - Duration::from_secs(1)), "stale");
+        assert_eq!(
+            opened(&sealed, (LIFETIME + MEMORY).checked_sub(Duration::from_secs(1)).unwrap()),
+            "stale"
+        );
         assert_eq!(opened(&sealed, LIFETIME + MEMORY), "not ours");
     }
 

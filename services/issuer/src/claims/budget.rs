@@ -40,7 +40,7 @@ impl Budget {
                 self.claims.insert(name.to_owned(), value);
             }
             None => {
-                tracing::warn!(claim = name, bytes, left = self.left, "a claim does not fit and is left out")
+                tracing::warn!(claim = name, bytes, left = self.left, "a claim does not fit and is left out");
             }
         }
     }
@@ -54,16 +54,16 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn text(bytes: usize) -> Option<Value> {
-        Some("x".repeat(bytes).into())
+    fn text(bytes: usize) -> Value {
+        "x".repeat(bytes).into()
     }
 
     #[test]
     fn claims_are_whole_or_not_there_and_stay_within_the_budget() {
         let mut budget = Budget::of_a_token();
-        budget.add("a", text(1000));
-        budget.add("b", text(1100));
-        budget.add("c", text(900));
+        budget.add("a", Some(text(1000)));
+        budget.add("b", Some(text(1100)));
+        budget.add("c", Some(text(900)));
         budget.add("d", None);
         let claims = budget.into_claims();
         assert_eq!(claims.keys().collect::<Vec<_>>(), ["a", "c"]);
@@ -75,7 +75,7 @@ mod tests {
         let most = CLAIMS_BUDGET - r#"{"a":"",}"#.len();
         let claims = |bytes| {
             let mut budget = Budget::of_a_token();
-            budget.add("a", text(bytes));
+            budget.add("a", Some(text(bytes)));
             budget.into_claims().len()
         };
         assert_eq!((claims(most), claims(most + 1)), (1, 0));

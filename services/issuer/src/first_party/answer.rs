@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn who_must_wait_is_told_for_how_long_and_who_is_not_known_is_challenged() {
         let wait = |refusal: Refusal| refusal.into_response().headers().get(RETRY_AFTER).cloned();
-        assert_eq!(wait(Refusal::TooMany(Duration::from_secs(600))).unwrap(), "600");
+        assert_eq!(wait(Refusal::TooMany(Duration::from_mins(10))).unwrap(), "600");
         assert_eq!(wait(Refusal::Unavailable(Duration::ZERO)).unwrap(), "1");
         assert_eq!(wait(TokenError::TemporarilyUnavailable { retry_after: 7 }.into()).unwrap(), "7");
         assert_eq!(wait(Refusal::Wrong), None);

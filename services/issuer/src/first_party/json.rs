@@ -106,7 +106,7 @@ mod tests {
             );
             assert_eq!(body.password.unwrap().expose_secret(), "pass phrase");
         }
-        assert!(read_as("application/json", &GOOD.replace("{", r#"{"more":[{}],"#)).await.is_ok());
+        assert!(read_as("application/json", &GOOD.replace('{', r#"{"more":[{}],"#)).await.is_ok());
     }
 
     // S-68 S-95
@@ -124,10 +124,10 @@ mod tests {
             GOOD.replace("pass phrase", &long),
             GOOD.replace(r#""shop-app""#, r#""shop app""#),
             GOOD.replace("username", "user"),
-            GOOD.replace("}", r#","username":"bob"}"#),
-            GOOD.replace("}", r#","pass\u0077ord":"other"}"#),
-            GOOD.replace("}", r#","cookies":"yes"}"#),
-            GOOD.replace("}", r#","scope":["a"]}"#),
+            GOOD.replace('}', r#","username":"bob"}"#),
+            GOOD.replace('}', r#","pass\u0077ord":"other"}"#),
+            GOOD.replace('}', r#","cookies":"yes"}"#),
+            GOOD.replace('}', r#","scope":["a"]}"#),
         ];
         for body in bodies {
             let refused = read_as("application/json", &body).await;
@@ -141,7 +141,7 @@ mod tests {
     // S-103
     #[tokio::test]
     async fn a_body_does_not_show_what_is_secret() {
-        let with_secret = GOOD.replace("}", r#","client_secret":"canary"}"#).replace("pass phrase", "canary");
+        let with_secret = GOOD.replace('}', r#","client_secret":"canary"}"#).replace("pass phrase", "canary");
         let body = read_as("application/json", &with_secret).await.unwrap();
         assert!(!format!("{body:?}").contains("canary"));
     }

@@ -88,22 +88,18 @@ pub(super) async fn log_out(visitor: Visitor, body: Body) -> Result<Response, Re
     let mut response = StatusCode::NO_CONTENT.into_response();
     let provider = visitor.provider();
     let until = last_expiry(wall_clock(), provider.issuance.config.policy.lifetimes().skew);
-    let sid = match &body.refresh_token {
+    let sid = if let Some(text) = &body.refresh_token {
         // What is no refresh token of ours has no session to end.
-        Some(text) => match parse(text) {
+        match parse(text) {
             Ok(token) => provider.store.session_of(&token, &client.client_id).await?,
             Err(_) => None,
-        },
-        None => {
-            let page = OwnPage::of(provider, visitor.headers())?;
-            provider.cookies().forget(OwnCookie::SESSION).put(response.headers_mut());
-            clear_tokens(response.headers_mut());
-            provider
-                .store
-                .session(&page.session, provider.settings().session_idle)
-                .await?
-                .map(|session| session.sid)
         }
+    } else {
+        let page = OwnPage::of(provider, visitor.headers())?;
+        provider.cookies().forget(OwnCookie::SESSION).put(response.headers_mut());
+        clear_tokens(response.headers_mut());
+        let session = provider.store.session(&page.session, provider.settings().session_idle).await?;
+        session.map(|session| session.sid)
     };
     if let Some(sid) = sid {
         let actor = Actor::client_at(&client.client_id, &format!("logout {}", visitor.address()));

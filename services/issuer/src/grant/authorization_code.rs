@@ -54,13 +54,13 @@ pub(super) async fn redeem(
             person::grant(asked, &redeemed.authorization, (&redeemed.user, &redeemed.sid), refresh)
         }
         Redemption::Refused(error) => Err(error),
-        Redemption::Gone(reason) => Err(invalid_grant(reason)),
+        Redemption::Gone(reason) => Err(invalid_grant(&reason)),
         Redemption::Replayed { ended, told } => {
             let sid = ended.as_ref().map(ToString::to_string);
             tracing::warn!(client = %client.client_id, sid, told, "a code was shown a second time");
-            Err(invalid_grant("the code was used before"))
+            Err(invalid_grant(&"the code was used before"))
         }
-        Redemption::Unknown => Err(invalid_grant("there is no such code of this client")),
+        Redemption::Unknown => Err(invalid_grant(&"there is no such code of this client")),
     }
 }
 

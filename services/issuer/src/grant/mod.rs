@@ -7,7 +7,7 @@ mod client_credentials;
 mod person;
 mod refresh_token;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt::Display, net::IpAddr, sync::Arc};
 
 use claviger_jose::{Algorithm, Typ};
 use claviger_oauth::{
@@ -142,6 +142,6 @@ fn unavailable() -> TokenError {
     TokenError::TemporarilyUnavailable { retry_after: RETRY_AFTER }
 }
 
-fn invalid_grant(reason: impl ToString) -> TokenError {
+fn invalid_grant(reason: &dyn Display) -> TokenError {
     TokenError::InvalidGrant(reason.to_string().into())
 }

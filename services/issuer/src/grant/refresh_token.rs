@@ -30,15 +30,15 @@ pub(super) async fn present(asked: &Asked<'_>, token: &RefreshToken) -> Result<G
         RefreshOutcome::Reused { sid, told } => {
             let client = &asked.client.client_id;
             tracing::warn!(%client, %sid, told, "a refresh token was used twice: its family has ended");
-            Err(invalid_grant("the refresh token was used before"))
+            Err(invalid_grant(&"the refresh token was used before"))
         }
         RefreshOutcome::Refused(refusal) => {
             if refusal == RefusedRefresh::OtherClient {
                 note_stranger(asked, token).await;
             }
-            Err(invalid_grant(refusal))
+            Err(invalid_grant(&refusal))
         }
-        RefreshOutcome::Unknown => Err(invalid_grant("there is no such refresh token")),
+        RefreshOutcome::Unknown => Err(invalid_grant(&"there is no such refresh token")),
         RefreshOutcome::WiderScope => Err(TokenError::InvalidScope),
         RefreshOutcome::OtherTarget => Err(TokenError::InvalidTarget),
     }
@@ -77,7 +77,8 @@ fn attempt(asked: &Asked<'_>, token: &RefreshToken, child: ChildToken) -> Refres
 async fn note_stranger(asked: &Asked<'_>, token: &RefreshToken) {
     let client = &asked.client.client_id;
     tracing::warn!(%client, from = %asked.from, "a client has presented another client's refresh token");
-    let prefix: String = token.hash().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let [a, b, c, d, ..] = token.hash();
+    let prefix = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
     let act = Actor::client_at(client, &asked.origin()).act("refresh.stranger", prefix, json!({}));
     if let Err(error) = asked.provider.store.note_refusal(act).await {
         tracing::warn!(%error, "that could not be noted in the audit log");

@@ -110,7 +110,7 @@ mod tests {
             Self { key, issuer: "https://id.test".parse().unwrap() }
         }
 
-        fn sign(&self, typ: Typ, changes: Value) -> String {
+        fn sign(&self, typ: Typ, changes: &Value) -> String {
             let mut claims = json!({
                 "iss": "https://id.test", "sub": "user:ada", "aud": "shop", "iat": 1000, "exp": 1300,
                 "sid": "s1", "nonce": "n", "auth_time": 900,
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_hint_that_has_expired_or_whose_key_has_left_the_set_still_shows_who_asks() {
         let house = House::new();
-        let token = house.sign(Typ::Jwt, json!({}));
+        let token = house.sign(Typ::Jwt, &json!({}));
         let shown = Hint {
             client_id: "shop".parse().unwrap(),
             subject: "user:ada".parse().unwrap(),
@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(house.verify(&token, state, None), Ok(shown.clone()), "{state:?}");
         }
         assert_eq!(house.verify(&token, ACTIVE, Some("shop")), Ok(shown));
-        let several = house.sign(Typ::Jwt, json!({"aud": ["shop", "other"]}));
+        let several = house.sign(Typ::Jwt, &json!({"aud": ["shop", "other"]}));
         assert_eq!(house.verify(&several, ACTIVE, Some("other")).unwrap().client_id.as_str(), "other");
     }
 
@@ -153,14 +153,14 @@ mod tests {
     #[test]
     fn what_this_issuer_has_not_signed_as_an_id_token_shows_nothing() {
         let house = House::new();
-        let token = house.sign(Typ::Jwt, json!({}));
+        let token = house.sign(Typ::Jwt, &json!({}));
         let check = |token: &str, state, asked, fault| {
             assert_eq!(house.verify(token, state, asked), Err(fault), "{token}");
         };
         check(&token, KeyState::Revoked { at: NOW }, None, HintFault::Key);
-        check(&House::new().sign(Typ::Jwt, json!({})), ACTIVE, None, HintFault::Key);
+        check(&House::new().sign(Typ::Jwt, &json!({})), ACTIVE, None, HintFault::Key);
         check(&token, ACTIVE, Some("other"), HintFault::OtherClient);
-        check(&house.sign(Typ::AtJwt, json!({})), ACTIVE, None, HintFault::Jws(JwsError::Typ));
+        check(&house.sign(Typ::AtJwt, &json!({})), ACTIVE, None, HintFault::Jws(JwsError::Typ));
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let first = if signature.starts_with('A') { 'B' } else { 'A' };
         let forged = format!("{signed}.{first}{}", &signature[1..]);
@@ -171,10 +171,10 @@ mod tests {
             json!({"aud": ["shop", "other"]}),
             json!({"aud": "-"}),
         ] {
-            check(&house.sign(Typ::Jwt, claims), ACTIVE, None, HintFault::Claims);
+            check(&house.sign(Typ::Jwt, &claims), ACTIVE, None, HintFault::Claims);
         }
         for claims in [json!({"sub": 7}), json!({"sid": "a b"}), json!({"aud": []})] {
-            check(&house.sign(Typ::Jwt, claims), ACTIVE, None, HintFault::Jws(JwsError::MalformedPayload));
+            check(&house.sign(Typ::Jwt, &claims), ACTIVE, None, HintFault::Jws(JwsError::MalformedPayload));
         }
         check("", ACTIVE, None, HintFault::Jws(JwsError::MalformedCompact));
     }

@@ -30,7 +30,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Only 2000::/3 is given out; of that, not what carries an IPv4 address inside, nor what is for documentation.
+/// Only `2000::/3` is given out; of that, not what carries an IPv4 address inside, nor what is for documentation.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let special = match address.segments() {
         [0x2001, 0x0000..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, 0x0000..=0x0fff, ..] => true,

@@ -133,7 +133,7 @@ pub(super) fn pages(given: Given<'_>, site: &Site, language: Language) -> Vec<(S
     pages
 }
 
-fn consent<'g>(given: Given<'g>) -> ConsentPage<'g> {
+fn consent(given: Given<'_>) -> ConsentPage<'_> {
     ConsentPage {
         client: given.client,
         username: given.username,
@@ -148,7 +148,7 @@ fn consent<'g>(given: Given<'g>) -> ConsentPage<'g> {
     }
 }
 
-fn sessions<'g>(given: Given<'g>) -> SessionsPage<'g> {
+fn sessions(given: Given<'_>) -> SessionsPage<'_> {
     let row = |sid, ago: u64, current| SessionRow {
         sid,
         user_agent: Some(given.user_agent),

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn of_the_length_that_is_asked_for_there_are_many_thousands_more() {
         let words: Vec<&str> = LIST.lines().filter(|word| (8..=10).contains(&word.len())).collect();
-        let pairs = words.windows(2).map(|pair| pair.concat()).filter(|pair| pair.len() >= 15);
+        let pairs = words.windows(2).map(<[&str]>::concat).filter(|pair| pair.len() >= 15);
         let refused = pairs.filter(|pair| is_common(pair, &[])).count();
         assert!(refused >= 3_000, "{refused}");
     }

@@ -69,13 +69,14 @@ pub(crate) fn parse(file: &str, text: &str, format: Format) -> Result<Vec<(u64, 
     for entry in entries {
         let line = entry.line;
         match check(entry) {
-            Ok(new) => match first_of.get(new.username.key()) {
-                Some(first) => mistakes.push((line, format!("the name of line {first} again"))),
-                None => {
+            Ok(new) => {
+                if let Some(first) = first_of.get(new.username.key()) {
+                    mistakes.push((line, format!("the name of line {first} again")));
+                } else {
                     first_of.insert(new.username.key().to_owned(), line);
                     people.push((line, new));
                 }
-            },
+            }
             Err(wrong) => mistakes.extend(wrong.into_iter().map(|wrong| (line, wrong))),
         }
     }

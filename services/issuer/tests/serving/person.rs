@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger_issuer::keys::Vault;
-use claviger_jose::{Algorithm, NumericDate, Typ};
+use claviger_jose::{Algorithm, Typ};
 use claviger_oauth::{Application, AuthenticationMethod, ClientKeys, SessionSecret, UserId};
 use claviger_store::{Client, NewSession, NewUser, Outcome, Profile, Session};
 use reqwest::{RequestBuilder, Response, redirect};

@@ -119,7 +119,7 @@ impl Caller {
         // Limits are by network, not by single addresses.
         let address = IpAddr::V4(Ipv4Addr::new(127, 1 + high, low, 1));
         let http =
-            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).local_address(address);
+            reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).local_address(address);
         let url = format!("{}/login", replica.process.url());
         Ok(Self { http: http.tls_certs_only([]).build()?, url })
     }

@@ -63,7 +63,7 @@ pub(super) fn read(text: &str) -> Read {
                 (Some(name), _) => named.push(name.clone()),
                 // With --natural-foreign a group goes by its name.
                 (None, Value::Array(key)) => {
-                    named.extend(key.iter().filter_map(Value::as_str).map(str::to_owned))
+                    named.extend(key.iter().filter_map(Value::as_str).map(str::to_owned));
                 }
                 (None, _) => mistakes.push((line, format!("the dump does not have the group {group}"))),
             }
@@ -115,7 +115,7 @@ impl Lines<'_> {
     fn of(&mut self, part: &str) -> u64 {
         let start = part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
         let passed = self.text.as_bytes().get(self.counted..start).unwrap_or_default();
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.line += passed.split(|byte| *byte == b'\n').skip(1).count() as u64;
         self.counted = start.max(self.counted);
         self.line
     }
