@@ -9,6 +9,7 @@ use e2e::{CodeFlow, Database, FLEET, Fleet, ORDERS, Person, Reply, until};
 const PUSHY: &str = r#"
 [[client]]
 id = "pushy"
+name = "Pushy"
 team = "shop"
 kind = "web"
 require_pushed = true

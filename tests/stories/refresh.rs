@@ -122,7 +122,9 @@ async fn a_code_is_good_once_whatever_is_shown_with_it() -> anyhow::Result<()> {
     refused(&guess.redeem(&ann.fleet.http, "", &code).await?, "invalid_grant");
     refused(&ann.flow.redeem(&ann.fleet.http, "", &code).await?, "invalid_grant");
 
-    let code = ann.flow.code(&person.get(&ann.flow.url()).await?)?;
+    // Others on this machine could pretend to be a client without a secret: a session alone is no consent.
+    let page = person.get(&ann.flow.url()).await?;
+    let code = ann.flow.code(&person.consent(&page, "allow").await?)?;
     let (access_token, refresh_token) = pair(&ann.flow.redeem(&ann.fleet.http, "", &code).await?)?;
     assert_eq!(ann.orders(&access_token).await?, 200);
     refused(&ann.flow.redeem(&ann.fleet.http, "", &code).await?, "invalid_grant");

@@ -22,6 +22,7 @@ const ground = element => {
   return [255, 255, 255];
 };
 const shown = element => element.getClientRects().length > 0 && !element.closest('[aria-hidden]');
+for (const animation of document.getAnimations()) animation.finish();
 let least = 21, worst = '';
 for (const element of document.querySelectorAll('body *')) {
   const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());

@@ -77,8 +77,8 @@ async fn a_client_is_told_until_it_has_understood_with_another_token_each_time()
     for body in &told {
         let token = body.strip_prefix("logout_token=").unwrap();
         let read: ReceivedLogoutToken = verified(token, &set).unwrap();
-        let named = read.accept(ISSUER, "web-shop", now).unwrap();
-        assert_eq!(named, (Some("user:ada"), Some("sid-1")));
+        let whom = read.accept(ISSUER, "web-shop", now).unwrap();
+        assert_eq!(whom, (Some("user:ada"), Some("sid-1")));
         names.push(read.jti().to_owned());
     }
     names.sort_unstable();
