@@ -8,7 +8,8 @@ async fn walk(house: &House, browser: &Browser, language: &str) -> anyhow::Resul
     let seen = |name: &str| looked_at_in(browser, name.to_owned(), language.to_owned());
     let open = |path: &str| format!("{issuer}{path}");
 
-    let flow = house.flow();
+    // What was allowed in the other language is asked again.
+    let flow = house.flow().with("prompt", "consent");
     browser.open(&flow.url(), DESK).await?;
     seen("log-in").await?;
     fill_in(browser, "not this one, it is not").await?;
