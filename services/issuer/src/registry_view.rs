@@ -89,7 +89,7 @@ impl RegistryView {
     }
 
     /// The client of this name; whether a request comes from it is for
-    /// [`client_auth`](crate::client_auth) to say.
+    /// `client_auth` to say.
     #[must_use]
     pub fn client(&self, client_id: &ClientId) -> Option<&Arc<Client>> {
         self.clients.get(client_id)

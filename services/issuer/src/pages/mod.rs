@@ -1,11 +1,11 @@
 //! The pages that people see: plain HTML that works without JavaScript.
 //!
-//! - [`Site`]: what the pages of an issuer have in common, made once from its [`Brand`]; [`asset::router`] serves the
+//! - `Site`: what the pages of an issuer have in common, made once from its `Brand`; `asset::router` serves the
 //!   files that they refer to, and the page for an address without one.
-//! - One value for each page, with all that is shown on it: [`LogInPage`], [`ConsentPage`], [`LogOutPage`],
-//!   [`SignedOutPage`], [`SessionsPage`], [`FirstAdministratorPage`], [`AdministratorMadePage`], [`FormPostPage`],
-//!   [`ErrorPage`]. Its `page(site, language)` is a pure function of it.
-//! - [`Page`]: what is answered. It knows its status, and brings all headers of its own.
+//! - One value for each page, with all that is shown on it: `LogInPage`, `ConsentPage`, `LogOutPage`,
+//!   `SignedOutPage`, `SessionsPage`, `FirstAdministratorPage`, `AdministratorMadePage`, `FormPostPage`,
+//!   `ErrorPage`. Its `page(site, language)` is a pure function of it.
+//! - `Page`: what is answered. It knows its status, and brings all headers of its own.
 //! - [`Language`]: which of the languages of `words` somebody reads. A sentence that one language lacks does not
 //!   compile.
 //! - [`Colour`]: the brand's colour, and what can be read on it.
