@@ -44,7 +44,8 @@ impl SignerPool {
 
     /// A pool of this many threads of this name.
     pub(crate) fn of(name: &str, threads: usize) -> io::Result<Self> {
-        let (jobs, queue) = sync_channel::<Job>(threads * QUEUE_PER_THREAD);
+        // And one that a thread is about to take.
+        let (jobs, queue) = sync_channel::<Job>(threads * (QUEUE_PER_THREAD + 1));
         let queue = Arc::new(Mutex::new(queue));
         for number in 0..threads {
             let queue = Arc::clone(&queue);
@@ -109,7 +110,7 @@ mod tests {
         let pool = SignerPool::start().unwrap();
         let (open, gate) = sync_channel::<()>(0);
         let gate = Arc::new(Mutex::new(gate));
-        let capacity = thread::available_parallelism().map_or(1, usize::from) * (QUEUE_PER_THREAD + 1);
+        let capacity = thread::available_parallelism().map_or(1, usize::from) * (QUEUE_PER_THREAD + 2);
         let mut waiting = Vec::new();
         for _ in 0..=capacity {
             let (gate, pool) = (Arc::clone(&gate), pool.clone());
