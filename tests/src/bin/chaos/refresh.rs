@@ -62,8 +62,17 @@ pub(crate) async fn play(run: Run) -> anyhow::Result<Vec<Figure>> {
     let history = history.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let live = "SELECT count(*) FROM (SELECT family FROM refresh_token WHERE used_at IS NULL GROUP BY family HAVING count(*) > 1) AS more";
     let forked = rig.query(live)?;
-    let stored: HashSet<Name> =
-        rig.query("SELECT encode(hash, 'hex') FROM refresh_token")?.lines().map(str::to_owned).collect();
+    let rows = rig.query("SELECT family || ' ' || encode(hash, 'hex') FROM refresh_token")?;
+    let rows: Vec<(&str, &str)> = rows.lines().filter_map(|row| row.split_once(' ')).collect();
+    // A sign-in whose answer was lost is begun anew: what it has stored is nobody's, and is used by nobody.
+    let is_first = |hash: &str| history.first.iter().any(|first| first == hash);
+    let begun: HashSet<&str> =
+        rows.iter().filter(|(_, hash)| is_first(hash)).map(|(family, _)| *family).collect();
+    let stored: HashSet<Name> = rows
+        .iter()
+        .filter(|(family, _)| begun.contains(family))
+        .map(|(_, hash)| (*hash).to_owned())
+        .collect();
     let mut forks = history.forks();
     forks.extend((forked != "0").then(|| format!("{forked} families with more than one unused token")));
     Ok(vec![
@@ -152,6 +161,10 @@ impl Clients {
         reply = self.person.follow(reply, &self.url).await?;
         if reply.body.contains("name=\"password\"") {
             reply = self.person.sign_in(&reply, "ann", &self.password).await?;
+        }
+        // Others could pretend to be a client of this machine without a secret: a session alone is no consent.
+        if reply.body.contains("id=\"scopes\"") {
+            reply = self.person.consent(&reply, "allow").await?;
         }
         let code = flow.code(&reply)?;
         let tokens = flow.redeem(&e2e::client(), "", &code).await?;
