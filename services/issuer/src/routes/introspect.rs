@@ -14,10 +14,9 @@ use secrecy::ExposeSecret;
 
 use super::{
     answer::{Refused, private_json},
-    tokens::{authenticate, out_of_date, unavailable},
+    tokens::{authenticate, out_of_date, read, unavailable},
 };
 use crate::{
-    browser::read_form,
     claims::{NotGood, OwnToken},
     clock::wall_clock,
     provider::Provider,
@@ -32,9 +31,7 @@ pub(super) async fn introspect(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let form = read_form(&headers, body)
-        .await
-        .map_err(|reason| Refused(TokenError::InvalidRequest(reason.into())))?;
+    let form = read(&headers, body).await.map_err(Refused)?;
     let request = IntrospectionRequest::parse(&form).map_err(Refused)?;
     let caller = authenticate(&provider, &headers, &request.client, peer.ip()).await.map_err(Refused)?;
     if caller.method == AuthenticationMethod::None {

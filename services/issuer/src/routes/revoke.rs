@@ -14,11 +14,10 @@ use serde_json::json;
 
 use super::{
     answer::{Refused, private_json},
-    tokens::{authenticate, out_of_date, unavailable},
+    tokens::{authenticate, out_of_date, read, unavailable},
 };
 use crate::{
     actor::Actor,
-    browser::read_form,
     claims::{NotGood, OwnToken},
     clock::wall_clock,
     expiry::last_expiry,
@@ -36,9 +35,7 @@ pub(super) async fn revoke(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let form = read_form(&headers, body)
-        .await
-        .map_err(|reason| Refused(TokenError::InvalidRequest(reason.into())))?;
+    let form = read(&headers, body).await.map_err(Refused)?;
     let request = RevocationRequest::parse(&form).map_err(Refused)?;
     let client = authenticate(&provider, &headers, &request.client, peer.ip()).await.map_err(Refused)?;
     let actor = Actor::client_at(&client.client_id, &format!("revoke {}", peer.ip()));

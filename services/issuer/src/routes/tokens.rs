@@ -2,7 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::{Router, routing::get, routing::post};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    routing::get,
+    routing::post,
+};
 use claviger_oauth::{
     ClientParameters, INTROSPECT_PATH, PresentedClient, REVOKE_PATH, TokenError, USERINFO_PATH,
 };
@@ -10,7 +15,7 @@ use claviger_store::{Client, StoreError};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::{cors, introspect::introspect, revoke::revoke, userinfo::userinfo};
-use crate::{provider::Provider, server::Issuance};
+use crate::{browser::read_form, provider::Provider, server::Issuance};
 
 /// How soon it is worth asking again when the database does not answer.
 const RETRY_AFTER: u32 = 5;
@@ -22,6 +27,11 @@ pub(super) fn router(issuance: &Arc<Issuance>) -> Router<Arc<Provider>> {
         .route(REVOKE_PATH, post(revoke))
         .layer(cors::registered_origins(issuance))
         .route(INTROSPECT_PATH, post(introspect))
+}
+
+/// The form of a request.
+pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, TokenError> {
+    read_form(headers, body).await.map_err(|reason| TokenError::InvalidRequest(reason.into()))
 }
 
 /// The client that a request comes from.
