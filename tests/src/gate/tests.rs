@@ -95,3 +95,15 @@ async fn a_lossy_line_carries_every_word_there_and_each_third_answer_not_back() 
     }
     assert_eq!(heard, [true, true, false, true, true, false]);
 }
+
+#[tokio::test]
+async fn a_server_that_has_only_just_come_waits_until_it_is_known_to_be_ready() {
+    let gate = Gate::open(&[echo("HTTP/1.1 200").await], true).unwrap();
+    while !lock(&gate.shared.upstreams)[0].is(Health::Ready) {
+        tokio::task::yield_now().await;
+    }
+    gate.admit(echo("new").await);
+    for _ in 0..4 {
+        assert_eq!(greeting(&gate).await.unwrap(), "HTT");
+    }
+}

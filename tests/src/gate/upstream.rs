@@ -74,9 +74,9 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// A server is held for ready until it is looked at.
+    /// A server is not ready until it was looked at: one that has only just come must not get what others could answer.
     pub(super) fn new(address: Address) -> Self {
-        Self { address, health: Arc::new(AtomicU8::new(Health::Ready as u8)) }
+        Self { address, health: Arc::new(AtomicU8::new(Health::Alive as u8)) }
     }
 
     pub(super) fn is(&self, health: Health) -> bool {

@@ -2,6 +2,7 @@
 
 mod application;
 mod looks;
+mod orders_page;
 mod pages;
 mod session;
 
