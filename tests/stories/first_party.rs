@@ -239,6 +239,33 @@ async fn a_browser_keeps_the_tokens_and_only_a_page_of_the_same_origin_uses_them
     let after = cookie(&[session, next].concat());
     let refused = house.post("/refresh", &body, &[("cookie", &after), own, right]).await?;
     assert_eq!((refused.status, text(&refused.json(), "error")), (401, "invalid_token"));
+    let again = house.post("/logout", &body, &[("cookie", &after), own, right]).await?;
+    assert_eq!(again.status, 204, "who is logged out already is told the same: {}", again.body);
+    Ok(())
+}
+
+// S-94
+#[tokio::test]
+async fn who_signs_in_once_more_in_the_same_browser_goes_on() -> anyhow::Result<()> {
+    let house = House::found().await?;
+    let own = ("origin", house.issuer());
+    let browser = with(ann(), "cookies", true);
+    let first = kept(&house.post("/login", &browser, &[own]).await?);
+    let held = cookie(&first);
+    // The same session goes on under a new secret.
+    let second = kept(&house.post("/login", &browser, &[own, ("cookie", &held)]).await?);
+    let session = |of: &[(String, String)]| {
+        of.iter().filter(|(name, _)| name.contains("session")).cloned().collect::<Vec<_>>()
+    };
+    assert_ne!(session(&first), session(&second));
+    let others: Vec<_> = first.iter().filter(|(name, _)| !name.contains("session")).cloned().collect();
+    let after = cookie(&[session(&second), others].concat());
+    let right = ("x-csrf-token", value(&first, "__Host-csrf_token"));
+    let body = json!({ "client_id": APP });
+    for path in ["/refresh", "/logout"] {
+        let reply = house.post(path, &body, &[("cookie", after.as_str()), own, right]).await?;
+        assert!([200, 204].contains(&reply.status), "{path} {} {}", reply.status, reply.body);
+    }
     Ok(())
 }
 

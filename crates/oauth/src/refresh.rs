@@ -76,6 +76,10 @@ pub enum RefreshRefusal {
     /// The token was not used for too long.
     #[error("the refresh token was not used for too long")]
     Idle,
+    /// The answer was given again [`MAX_RETRIES`] times within the time of grace. Nobody has misused anything yet: a client
+    /// with many workers does this, and who stole the token would hold the same child as its owner.
+    #[error("the answer to this refresh was given again too often")]
+    TooOften,
 }
 
 impl Family {
@@ -93,8 +97,9 @@ impl Family {
             return Verdict::Refuse(RefreshRefusal::Expired);
         }
         match &token.used {
-            Some(used) if used.may_be_retried(now, grace) => Verdict::Retry,
-            Some(_) => Verdict::Reuse,
+            Some(used) if used.child_used || now >= used.at + grace => Verdict::Reuse,
+            Some(used) if used.retries >= MAX_RETRIES => Verdict::Refuse(RefreshRefusal::TooOften),
+            Some(_) => Verdict::Retry,
             None if now >= token.idle_until => Verdict::Refuse(RefreshRefusal::Idle),
             None => self.rotation(token, now),
         }
@@ -107,12 +112,6 @@ impl Family {
             RefreshPolicy::RotateNearEnd if near_end => Verdict::Rotate,
             RefreshPolicy::RotateNearEnd | RefreshPolicy::Never => Verdict::Same,
         }
-    }
-}
-
-impl UsedRefresh {
-    fn may_be_retried(&self, now: NumericDate, grace: Duration) -> bool {
-        !self.child_used && self.retries < MAX_RETRIES && now < self.at + grace
     }
 }
 
@@ -163,7 +162,8 @@ mod tests {
     fn the_immediate_parent_gets_the_same_child_soon_and_three_times() {
         check(family(), used(100, false, 0), 100, Verdict::Retry);
         check(family(), used(100, false, 2), 109, Verdict::Retry);
-        check(family(), used(100, false, 3), 109, Verdict::Reuse);
+        check(family(), used(100, false, 3), 109, Verdict::Refuse(RefreshRefusal::TooOften));
+        check(family(), used(100, false, 3), 110, Verdict::Reuse);
         check(family(), used(100, false, 0), 110, Verdict::Reuse);
     }
 
@@ -269,6 +269,8 @@ mod tests {
                         prop_assert_eq!((verdict, got), (Verdict::Retry, child));
                     } else {
                         prop_assert!(got.is_none(), "{:?}", verdict);
+                        // Many workers of one client are no theft.
+                        prop_assert!(line.now >= line.tokens[newest].used.unwrap().at.as_secs() + G.as_secs() || !line.family.ended);
                     }
                 }
             }

@@ -14,6 +14,8 @@ use crate::StoreError;
 const QUEUE: Duration = Duration::from_secs(1);
 /// How long a connection has to show that somebody is at its other end: short enough for a new one within [`QUEUE`].
 const ANSWER: Duration = Duration::from_millis(300);
+/// For how long after its last answer a connection is held to be alive.
+const FRESH: Duration = Duration::from_millis(100);
 const CONNECTIONS: u32 = 8;
 /// No statement of ours takes more than milliseconds: a slow one means trouble, and trouble must not hold requests. A replica
 /// that is gone without a word must not hold the others either.
@@ -40,7 +42,7 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<DatabaseConnec
         .acquire_timeout(QUEUE)
         .after_connect(|connection, _| Box::pin(recheck(connection)))
         .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(answers(connection)))
+        .before_acquire(|connection, metadata| Box::pin(answers_after(connection, metadata.idle_for)))
         .after_release(|connection, _| Box::pin(answers(connection)))
         .connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
@@ -86,6 +88,12 @@ async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
 /// The server may be another one than at the start, or the same in another role.
 async fn recheck(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     check(connection).await.map_err(|unfit| sqlx::Error::Configuration(unfit.into()))
+}
+
+/// One that has answered a moment ago is not asked again before it is used: under load the question would be a good part of
+/// the work.
+async fn answers_after(connection: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
+    if idle_for < FRESH { Ok(true) } else { answers(connection).await }
 }
 
 /// A connection whose other end is gone without a word is given up at once, and so never fills a place of the pool for the

@@ -31,6 +31,8 @@ pub struct RefreshAttempt {
     pub scope: Option<ScopeSet>,
     /// The resource servers asked for.
     pub resource: Vec<Audience>,
+    /// The resource servers that the client may have a token for now.
+    pub targets: Vec<Audience>,
     /// What follows it, if it is used up.
     pub child: ChildToken,
     /// How long things are good for.
@@ -80,7 +82,8 @@ pub enum RefreshOutcome {
     Refused(RefusedRefresh),
     /// It does not stand for all scopes that were asked for. Nothing has changed.
     WiderScope,
-    /// It does not stand for the resource server that was asked for, or for several of which none was. Nothing has changed.
+    /// It does not stand for the resource server that was asked for, or for several of which none was, or the client may have
+    /// no token for it now. Nothing has changed.
     OtherTarget,
 }
 

@@ -157,7 +157,8 @@ impl Book {
         if kin.authorization.scope.narrow(presented.scope.as_ref()).is_err() {
             return Ok(RefreshOutcome::WiderScope);
         }
-        if kin.authorization.audience(&presented.resource).is_err() {
+        let audience = kin.authorization.audience(&presented.resource);
+        if !audience.is_ok_and(|audience| presented.targets.contains(audience)) {
             return Ok(RefreshOutcome::OtherTarget);
         }
         let refreshed = Refreshed {

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use claviger_oauth::RefreshPolicy;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
 
+use serde_json::json;
+
 use crate::{
     NextToken, RefreshAttempt, Refreshed, StoreError,
     entity::account,
@@ -37,6 +39,7 @@ pub(crate) async fn rotate(
             presented.child.nonce.to_vec().into(),
             i64::try_from(presented.terms.idle.as_secs()).unwrap_or(i64::from(u32::MAX)).into(),
             presented.needs_consent.into(),
+            json!(presented.targets).to_string().into(),
         ],
     );
     let Some(row) = db.query_one_raw(statement).await? else { return Ok(None) };
@@ -74,6 +77,7 @@ const SQL_TEXT: &str = r#"
         WHERE f.expires_at > f.now AND NOT a.disabled
           AND f.auth_time >= a.not_before AND f.auth_time >= COALESCE(a.password_changed_at, 0)
           AND json_array_length(f."authorization"::json -> 'audiences') = 1
+          AND f."authorization"::json -> 'audiences' ->> 0 IN (SELECT json_array_elements_text($8::json))
           AND NOT EXISTS (SELECT FROM session s WHERE s.sid = f.sid AND s.ended_at IS NOT NULL)
           AND (NOT $7 OR EXISTS (
               SELECT FROM consent k WHERE k.account = f.account AND k.client_id = f.client_id

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use claviger_oauth::{ClientId, SessionSecret, Sid, UserId};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Set, TryIntoModel,
-    sea_query::{Expr, Query, SelectStatement},
+    sea_query::{Expr, Query, SelectStatement, SimpleExpr},
 };
 
 use crate::{
@@ -118,9 +118,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
     pub async fn session_of_sid(&self, sid: &Sid) -> Result<Option<Session>, StoreError> {
+        self.held(Column::Sid.eq(sid.as_str())).await
+    }
+
+    /// The session that a browser presents, if there is anything to end: however long it was not used, for clients may still
+    /// act for the person in it. It does not count as used.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn held_session(&self, secret: &SessionSecret) -> Result<Option<Session>, StoreError> {
+        self.held(Column::Hash.eq(secret.hash().to_vec())).await
+    }
+
+    async fn held(&self, which: SimpleExpr) -> Result<Option<Session>, StoreError> {
         let now = read_clock(&self.db).await?;
         let row = session::Entity::find()
-            .filter(Column::Sid.eq(sid.as_str()))
+            .filter(which)
             .filter(Column::EndedAt.is_null())
             .filter(Expr::col(Column::ExpiresAt).gt(now).or(Expr::exists(live_families(now))));
         row.one(&self.db).await?.as_ref().map(session_row::parse).transpose()

@@ -23,6 +23,11 @@ const BUSY: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(20);
 /// How long a request waits for the connection; then it is answered with 503.
 const QUEUE: Duration = Duration::from_secs(1);
+/// Pages in the write-ahead log before they are carried into the file: 32 MiB. A page that is written again and again is
+/// carried once.
+const LOG_PAGES: &str = "8192";
+/// How much of the file is kept in memory, in KiB.
+const CACHE: &str = "-32768";
 
 /// Makes the file, for its owner only, and its directory likewise. A file that exists is left as it is.
 pub(crate) fn create_file(path: &Path) -> Result<(), StoreError> {
@@ -99,6 +104,10 @@ async fn try_connect(path: &Path) -> Result<DatabaseConnection, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
+        .pragma("wal_autocheckpoint", LOG_PAGES)
+        .pragma("cache_size", CACHE)
+        // What a statement of many rows may have to take back is not written to a file first.
+        .pragma("temp_store", "memory")
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
         .max_connections(1)

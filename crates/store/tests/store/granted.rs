@@ -159,6 +159,7 @@ pub(crate) fn attempt(token: &RefreshToken) -> RefreshAttempt {
         needs_consent: false,
         scope: None,
         resource: Vec::new(),
+        targets: vec![AUDIENCE.parse().expect("well-formed")],
         child: ChildToken { hash: derive(token, &nonce).hash(), nonce },
         terms: RefreshTerms {
             grace: Duration::from_mins(1),

@@ -64,8 +64,11 @@ async fn a_session_ends_by_itself_when_it_is_not_used_and_in_any_case_some_day()
         assert!(seen >= now, "{seen} {now}");
         house.execute(&format!("UPDATE session SET seen_at = {}", now - IDLE.as_secs() - 1)).await;
         assert_eq!(house.alive(&secret).await, None, "too late");
+        let held = house.store.held_session(&secret).await.expect("a database");
+        assert!(held.is_some(), "there is still something to end");
         house.execute(&format!("UPDATE session SET seen_at = {now}, expires_at = {now}")).await;
         assert_eq!(house.alive(&secret).await, None, "its time is over, however much it is used");
+        assert_eq!(house.store.held_session(&secret).await.expect("a database"), None);
     })
     .await;
 }

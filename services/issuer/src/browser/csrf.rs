@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use aws_lc_rs::hmac;
 use claviger_jose::base64url;
-use claviger_oauth::SessionSecret;
+use claviger_oauth::{SessionSecret, Sid};
 
 /// A browser before anybody has signed in with it: 256 random bits in a cookie, so that its log-in page can be told from
 /// everybody else's. Nothing is stored of it.
@@ -46,6 +46,9 @@ impl fmt::Debug for Visit {
 pub(crate) enum Binding<'b> {
     /// A form of somebody who has signed in.
     Session(&'b SessionSecret),
+    /// A page of an application of the house itself, for as long as the session lasts: its secret changes when the person
+    /// shows again who they are.
+    Page(&'b Sid),
     /// A form of somebody who has not, as the log-in page: without this an attacker could sign a victim in as himself
     /// and read along (log-in CSRF).
     Visit(&'b Visit),
@@ -54,11 +57,12 @@ pub(crate) enum Binding<'b> {
 impl Binding<'_> {
     /// The kinds are told apart: what is good before a log-in must be good for nothing after it.
     fn message(self) -> Vec<u8> {
-        let (kind, secret) = match self {
+        let (kind, held) = match self {
             Self::Session(secret) => ("csrf session\0", secret.expose()),
+            Self::Page(sid) => ("csrf page\0", sid.as_str()),
             Self::Visit(visit) => ("csrf visit\0", visit.expose()),
         };
-        [kind.as_bytes(), secret.as_bytes()].concat()
+        [kind.as_bytes(), held.as_bytes()].concat()
     }
 }
 

@@ -40,6 +40,18 @@ pub(crate) async fn signed_in(
     Ok(session.map(|session| SignedIn { secret, session }))
 }
 
+/// Whose session a browser still holds, however long it was not used: not enough to be signed in, and enough to sign out.
+///
+/// # Errors
+/// [`StoreError`] if that cannot be told.
+pub(crate) async fn held(provider: &Provider, headers: &HeaderMap) -> Result<Option<SignedIn>, StoreError> {
+    let Some(secret) = session_secret(provider.cookies(), headers) else {
+        return Ok(None);
+    };
+    let session = provider.store.held_session(&secret).await?;
+    Ok(session.map(|session| SignedIn { secret, session }))
+}
+
 /// A browser that a log-in page is for.
 #[derive(Debug)]
 pub(crate) struct Guest(Visit);

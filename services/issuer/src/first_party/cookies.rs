@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use claviger_oauth::{RefreshToken, SessionSecret, TokenResponse};
+use claviger_oauth::{RefreshToken, Sid, TokenResponse};
+use claviger_store::Session;
 use claviger_verifier as resource;
 use cookie::{Cookie, SameSite};
 use http::{
@@ -11,7 +12,7 @@ use http::{
 
 use super::Refusal;
 use crate::{
-    browser::{Binding, CsrfToken, check_origin, session_secret},
+    browser::{Binding, CsrfToken, SignedIn, check_origin, held},
     provider::Provider,
 };
 
@@ -21,29 +22,33 @@ const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 /// A browser whose own page has sent the request: it has repeated what only it can read.
 pub(super) struct OwnPage {
     /// The session that the value is bound to.
-    pub(super) session: SessionSecret,
+    pub(super) sid: Sid,
     /// What it keeps besides.
     pub(super) refresh_token: Option<RefreshToken>,
 }
 
 impl OwnPage {
-    /// Whether a page of this very origin has sent a request with cookies.
+    /// Whether a page of this very origin has sent a request with cookies. `None` if the browser holds no session: then
+    /// there is nothing to protect.
     ///
-    /// The value in `X-CSRF-Token` is an HMAC over the session's secret: one of another session, or one that somebody has
+    /// The value in `X-CSRF-Token` is an HMAC over the session's name: one of another session, or one that somebody has
     /// planted beside a planted cookie, is worth nothing.
     ///
     /// # Errors
-    /// [`Refusal::CrossSite`] if not; [`Refusal::Unavailable`] while the issuer's own secret cannot be opened.
-    pub(super) fn of(provider: &Provider, headers: &HeaderMap) -> Result<Self, Refusal> {
+    /// [`Refusal::CrossSite`] if not; [`Refusal::Unavailable`] while that cannot be told.
+    pub(super) async fn of(provider: &Provider, headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
         check_origin(headers, provider.issuer())?;
-        let session = session_secret(provider.cookies(), headers).ok_or(Refusal::CrossSite)?;
+        let Some(SignedIn { session: Session { sid, .. }, .. }) = held(provider, headers).await? else {
+            return Ok(None);
+        };
         let mut told = headers.get_all(CSRF_HEADER).iter();
         let (Some(told), None) = (told.next(), told.next()) else { return Err(Refusal::CrossSite) };
         let told = told.to_str().map_err(|_| Refusal::CrossSite)?;
-        if !CsrfToken::is_of(provider.secrets()?.csrf(), Binding::Session(&session), told) {
+        if !CsrfToken::is_of(provider.secrets()?.csrf(), Binding::Page(&sid), told) {
             return Err(Refusal::CrossSite);
         }
-        Ok(Self { session, refresh_token: the_one(headers, REFRESH).and_then(|text| text.parse().ok()) })
+        let refresh_token = the_one(headers, REFRESH).and_then(|text| text.parse().ok());
+        Ok(Some(Self { sid, refresh_token }))
     }
 }
 
@@ -55,10 +60,10 @@ impl OwnPage {
 pub(super) fn put_tokens(
     response: &mut Response,
     provider: &Provider,
-    session: &SessionSecret,
+    sid: &Sid,
     tokens: &TokenResponse,
 ) -> Result<(), Refusal> {
-    let csrf = CsrfToken::of(provider.secrets()?.csrf(), Binding::Session(session));
+    let csrf = CsrfToken::of(provider.secrets()?.csrf(), Binding::Page(sid));
     let set = |age| {
         let cookies = resource::Cookies::default().set(&tokens.access_token, csrf.expose(), age);
         cookies.map_err(|_| Refusal::CookieTooLong)
@@ -78,7 +83,7 @@ pub(super) fn put_tokens(
 }
 
 /// Makes the browser forget all of them.
-pub(super) fn clear_tokens(headers: &mut HeaderMap) {
+pub(crate) fn clear_tokens(headers: &mut HeaderMap) {
     for cookie in resource::Cookies::default().clear() {
         headers.append(SET_COOKIE, cookie);
     }

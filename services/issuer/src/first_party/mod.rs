@@ -22,6 +22,7 @@ use axum::{Router, routing::post};
 use claviger_oauth::AUTHORIZE_CHALLENGE_PATH;
 
 use answer::{InProtocol, Refusal, private};
+pub(crate) use cookies::clear_tokens;
 
 use crate::provider::Provider;
 

@@ -60,8 +60,8 @@ pub(super) enum Keeper {
 /// Somebody who has just shown who they are.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    pub(super) secret: SessionSecret,
-    session: Session,
+    secret: SessionSecret,
+    pub(super) session: Session,
     device: String,
 }
 

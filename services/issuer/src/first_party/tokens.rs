@@ -59,7 +59,7 @@ pub(super) async fn log_in(visitor: Visitor, body: Body) -> Result<Response, Ref
         return Ok(in_body(&tokens));
     }
     let mut response = in_cookies(&tokens);
-    put_tokens(&mut response, visitor.provider(), &arrival.secret, &tokens)?;
+    put_tokens(&mut response, visitor.provider(), &arrival.session.sid, &tokens)?;
     arrival.keep(&visitor, response.headers_mut());
     Ok(response)
 }
@@ -73,11 +73,11 @@ pub(super) async fn refresh(visitor: Visitor, body: Body) -> Result<Response, Re
             trade(&visitor, &client, GrantRequest::RefreshToken { refresh_token: parse(text)? }).await?;
         return Ok(in_body(&tokens));
     }
-    let page = OwnPage::of(visitor.provider(), visitor.headers())?;
+    let page = OwnPage::of(visitor.provider(), visitor.headers()).await?.ok_or_else(no_token)?;
     let refresh_token = page.refresh_token.ok_or_else(no_token)?;
     let tokens = trade(&visitor, &client, GrantRequest::RefreshToken { refresh_token }).await?;
     let mut response = in_cookies(&tokens);
-    put_tokens(&mut response, visitor.provider(), &page.session, &tokens)?;
+    put_tokens(&mut response, visitor.provider(), &page.sid, &tokens)?;
     Ok(response)
 }
 
@@ -95,11 +95,10 @@ pub(super) async fn log_out(visitor: Visitor, body: Body) -> Result<Response, Re
             Err(_) => None,
         }
     } else {
-        let page = OwnPage::of(provider, visitor.headers())?;
+        let page = OwnPage::of(provider, visitor.headers()).await?;
         provider.cookies().forget(OwnCookie::SESSION).put(response.headers_mut());
         clear_tokens(response.headers_mut());
-        let session = provider.store.session(&page.session, provider.settings().session_idle).await?;
-        session.map(|session| session.sid)
+        page.map(|page| page.sid)
     };
     if let Some(sid) = sid {
         let actor = Actor::client_at(&client.client_id, &format!("logout {}", visitor.address()));

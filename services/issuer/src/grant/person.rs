@@ -56,6 +56,13 @@ pub(super) fn grant(
     })
 }
 
+/// All that a token for this client can be for.
+pub(super) fn targets(asked: &Asked<'_>) -> Vec<Audience> {
+    let own = asked.provider.issuer().join(USERINFO_PATH).parse();
+    let audiences = asked.client.grants.iter().map(|grant| grant.audience.clone()).chain(own);
+    audiences.filter(|audience| Target::of(asked, audience).is_some()).collect()
+}
+
 /// Where a token is for, and what the client may have there.
 struct Target<'a> {
     alg: Algorithm,

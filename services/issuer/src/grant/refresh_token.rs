@@ -1,7 +1,7 @@
 //! The client goes on acting for a person (RFC 6749 section 6).
 
 use claviger_keyring::rand_core::RngCore;
-use claviger_oauth::{AuthenticationMethod, RefreshPolicy, RefreshToken, TokenError};
+use claviger_oauth::{AuthenticationMethod, RefreshPolicy, RefreshRefusal, RefreshToken, TokenError};
 use claviger_store::{ChildToken, NextToken, RefreshAttempt, RefreshOutcome, RefreshTerms, RefusedRefresh};
 use serde_json::json;
 
@@ -32,6 +32,8 @@ pub(super) async fn present(asked: &Asked<'_>, token: &RefreshToken) -> Result<G
             tracing::warn!(%client, %sid, told, "a refresh token was used twice: its family has ended");
             Err(invalid_grant(&"the refresh token was used before"))
         }
+        // Whoever else holds the token has the answer: it is to be looked for there, and nobody to be signed out.
+        RefreshOutcome::Refused(RefusedRefresh::Past(RefreshRefusal::TooOften)) => Err(unavailable()),
         RefreshOutcome::Refused(refusal) => {
             if refusal == RefusedRefresh::OtherClient {
                 note_stranger(asked, token).await;
@@ -61,6 +63,7 @@ fn attempt(asked: &Asked<'_>, token: &RefreshToken, child: ChildToken) -> Refres
         needs_consent: asked.needs_consent(),
         scope: request.scope.clone(),
         resource: request.resource.clone(),
+        targets: person::targets(asked),
         child,
         terms: RefreshTerms {
             grace: settings.refresh_grace,

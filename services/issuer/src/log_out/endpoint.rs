@@ -14,8 +14,9 @@ use secrecy::ExposeSecret;
 use super::{Decision, Ending, Hint, HintFault, LogOutRefusal, ReturnTo, decide, end, own_sessions::names};
 use crate::{
     authorize::Refusal,
-    browser::{Binding, CsrfToken, OwnCookie, PostedForm, SignedIn, Visitor, read_form},
+    browser::{Binding, CsrfToken, OwnCookie, PostedForm, SignedIn, Visitor, held, read_form, session_secret},
     clock::wall_clock,
+    first_party::clear_tokens,
     pages::{ErrorCase, Language, LogOutPage, SESSIONS_PATH, SignedOutPage},
 };
 
@@ -52,7 +53,7 @@ pub(super) async fn by_form(visitor: Visitor, body: Body) -> Response {
 async fn asked(visitor: &Visitor, parameters: &[u8]) -> Result<Response, Refusal> {
     let request = parse(parameters)?;
     let hint = hint(visitor, &request)?;
-    let signed_in = visitor.signed_in().await?;
+    let signed_in = held(visitor.provider(), visitor.headers()).await?;
     let session = signed_in.as_ref().map(|signed_in| &signed_in.session);
     let return_to = match (decided(visitor, &request, hint.as_ref(), session)?, &signed_in) {
         (Decision::End(sid, return_to), Some(SignedIn { session, .. })) => {
@@ -81,7 +82,7 @@ async fn confirmed(visitor: &Visitor, body: Body) -> Result<Response, Refusal> {
     let provider = visitor.provider();
     let mut form = PostedForm::read(provider.issuer(), visitor.headers(), body).await?;
     let request = parse(form.take("interaction").as_bytes())?;
-    let signed_in = visitor.signed_in().await?;
+    let signed_in = held(visitor.provider(), visitor.headers()).await?;
     let session = signed_in.as_ref().map(|signed_in| &signed_in.session);
     let (Decision::Ask(return_to) | Decision::Nothing(return_to)) =
         decided(visitor, &request, None, session)?
@@ -163,14 +164,19 @@ async fn ask(
     Ok(page.page(&provider.site, language(visitor, request)).into_response())
 }
 
-/// The browser forgets the session, and the person goes back to where the client wants them, or is told.
+/// The person goes back to where the client wants them, or is told; and the browser forgets the session and what the house's
+/// own applications keep beside it. One that has shown none keeps it: a post from another site brings no cookie, and must
+/// not take away what it cannot end.
 fn signed_out(visitor: &Visitor, request: &LogOutRequest, return_to: Option<&ReturnTo>) -> Response {
     let provider = visitor.provider();
     let mut response = match return_to {
         Some(return_to) => see_other(return_to.as_str()),
         None => SignedOutPage::default().page(&provider.site, language(visitor, request)).into_response(),
     };
-    provider.cookies().forget(OwnCookie::SESSION).put(response.headers_mut());
+    if session_secret(provider.cookies(), visitor.headers()).is_some() {
+        provider.cookies().forget(OwnCookie::SESSION).put(response.headers_mut());
+        clear_tokens(response.headers_mut());
+    }
     response
 }
 

@@ -3,9 +3,9 @@
 mod foreign;
 mod phc;
 
-use std::num::NonZeroU32;
+use std::{cell::RefCell, num::NonZeroU32};
 
-use argon2::{Algorithm, Argon2};
+use argon2::{Algorithm, Argon2, Block};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest, pbkdf2};
 use claviger_keyring::rand_core::RngCore;
 use claviger_store::PasswordHash;
@@ -112,9 +112,22 @@ impl Scheme {
     }
 }
 
+/// Of the memory that a thread computes in, it keeps as much as today's scheme takes: to have 19 MiB cleared by the system
+/// for each password costs a good part of computing it.
 fn argon2_tag(argon2: &Argon2<'_>, password: &str, salt: &[u8], length: usize) -> Option<Vec<u8>> {
-    let mut tag = vec![0; length];
-    argon2.hash_password_into(password.as_bytes(), salt, &mut tag).ok().map(|()| tag)
+    thread_local!(static BLOCKS: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) });
+    let (mut tag, count) = (vec![0; length], argon2.params().block_count());
+    BLOCKS.with_borrow_mut(|blocks| {
+        if blocks.len() < count {
+            blocks.resize(count, Block::default());
+        }
+        let memory = &mut blocks[..count];
+        let done = argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut tag, memory);
+        if count > MEMORY as usize {
+            *blocks = Vec::new();
+        }
+        done.ok().map(|()| tag)
+    })
 }
 
 fn is_equal(one: &[u8], other: &[u8]) -> bool {

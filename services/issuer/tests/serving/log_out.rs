@@ -1,10 +1,12 @@
 //! RP-initiated log-out, and the page of one's own sessions.
 
+use std::time::Duration;
+
 use claviger_jose::{Mark, Marked};
 use claviger_store::Revoked;
 
 use crate::{
-    issuer::{ISSUER, Issuer},
+    issuer::{ISSUER, Issuer, until},
     person::{BYE, hidden, location},
 };
 
@@ -43,6 +45,8 @@ async fn a_post_from_the_clients_site_brings_no_cookie_and_the_hint_says_which_s
     let answer = bob.post_from_elsewhere(&url, &[("id_token_hint", token.as_str())]).await;
     assert_eq!(answer.status(), 200);
     assert!(issuer.is_alive(&ada).await, "a session of somebody else's is not ended");
+    let taken = answer.headers().get("set-cookie");
+    assert_eq!(taken, None, "nor does another site make a browser forget its own");
     let token = issuer.old_id_token(&ada).await;
     let answer = ada.post_from_elsewhere(&url, &[("id_token_hint", token.as_str())]).await;
     assert_eq!(answer.status(), 200);
@@ -83,6 +87,22 @@ async fn without_a_hint_the_person_is_asked_and_only_the_page_that_asks_can_answ
     let leaves = ada.post(&url, ISSUER, &form(&token, "allow")).await;
     assert_eq!((leaves.status().as_u16(), location(&leaves)), (303, "https://shop.test/bye?state=x"));
     assert!(!issuer.is_alive(&ada).await);
+    issuer.stop().await;
+}
+
+// S-83
+#[tokio::test]
+async fn who_has_not_come_by_for_long_can_still_sign_out() {
+    let issuer = Issuer::start("sign_in.session_idle = \"1s\"").await;
+    let ada = issuer.sign_in("ada", 1).await;
+    let idle = || async { issuer.store.session(&ada.secret, Duration::from_secs(1)).await.unwrap().is_none() };
+    until("the session is idle", || async { idle().await.then_some(()) }).await;
+    let url = format!("{}/oauth2/logout", issuer.url);
+    let page = ada.get(&url, &[]).await.text().await.unwrap();
+    let (token, interaction) = (hidden(&page, "csrf_token"), hidden(&page, "interaction"));
+    let form = [("csrf_token", token.as_str()), ("interaction", &interaction), ("decision", "allow")];
+    assert_eq!(ada.post(&url, ISSUER, &form).await.status(), 200);
+    assert_eq!(issuer.store.held_session(&ada.secret).await.unwrap(), None, "it has ended");
     issuer.stop().await;
 }
 

@@ -21,14 +21,14 @@ use crate::{
 };
 
 /// Clients that refresh at the same time, each a family of its own: as many as make a group worth while.
-const FAMILIES: u32 = 64;
+const FAMILIES: u32 = 256;
 const SLICE: Duration = Duration::from_millis(500);
 const TURNS: u32 = 4;
 const BARE_SECONDS: u32 = 2;
 /// What SQLite writes of a small transaction: a page or two of the log.
 const PAGE: [u8; 4096] = [0x5a; 4096];
 const APP: &str = "shop-spa";
-const REDIRECT_URI: &str = "http://127.0.0.1:9/page";
+const REDIRECT_URI: &str = "https://page.fleet.test/callback";
 
 /// SQLite with `synchronous=FULL`, against the same endpoint without a write, and against the bare rate of fdatasync.
 pub(crate) async fn on_sqlite(plan: &Plan) -> anyhow::Result<Vec<Row>> {
@@ -123,7 +123,8 @@ fn bare_script() -> String {
         .replace("$4", &token("(:step::bigint + 1)"))
         .replace("$5", "decode('00112233445566778899aabbccddeeff', 'hex')")
         .replace("$6", "1209600")
-        .replace("$7", "FALSE");
+        .replace("$7", "FALSE")
+        .replace("$8", r#"'["https://orders.fleet.test"]'"#);
     format!("\\set step :step + 1\n{};\n", statement.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
