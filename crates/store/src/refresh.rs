@@ -8,7 +8,7 @@ use claviger_oauth::{
 };
 
 use crate::{
-    Act, Store, StoreError, User, failpoint, refresh_statement, refresh_table,
+    Act, Store, StoreError, User, failpoint, refresh_group, refresh_statement, refresh_table,
     revocation::{self, Full},
     store::secs,
 };
@@ -163,6 +163,15 @@ impl Store {
             Some(group) => group.present(presented).await,
             None => self.present_alone(&presented).await,
         }
+    }
+
+    /// What the writer of groups does when the disk was slow, for tests.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    #[doc(hidden)]
+    pub async fn date_uses_anew(&self, tokens: &[[u8; 32]]) -> Result<(), StoreError> {
+        refresh_group::date_anew(&self.db, tokens).await
     }
 
     async fn present_alone(&self, presented: &RefreshAttempt) -> Result<RefreshOutcome, StoreError> {

@@ -3,7 +3,11 @@
 //! SQLite has one writer, and each commit waits for the disk. So those who come while a commit is on its way form the next
 //! group: the more there are, the less each pays for the disk. Nobody is answered before the group is on it.
 
-use std::{fmt, sync::OnceLock, time::Duration};
+use std::{
+    fmt,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use sea_orm::DatabaseConnection;
 use tokio::{
@@ -21,6 +25,9 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 256;
 /// How long one waits for the answer: as long as for any statement.
 const LIMIT: Duration = Duration::from_secs(4);
+/// A group that is on the disk later than this counts as used then: who was not answered meanwhile must find all of the time
+/// of grace, and not be taken for a thief because the disk stood still.
+const LATE: Duration = Duration::from_secs(1);
 
 /// The queue before the one writer. The task behind it starts with the first who comes and ends with the last store.
 pub(crate) struct RefreshGroup {
@@ -96,6 +103,7 @@ async fn present_all(
     presented: &[&RefreshAttempt],
 ) -> Result<Vec<RefreshOutcome>, StoreError> {
     let tokens: Vec<_> = presented.iter().map(|presented| presented.token).collect();
+    let begun = Instant::now();
     let transaction = begin_write(db).await?;
     let mut book = refresh_table::read(&transaction, &tokens).await?;
     let outcomes: Result<Vec<_>, _> = presented.iter().map(|presented| book.decide(presented)).collect();
@@ -111,7 +119,17 @@ async fn present_all(
     failpoint("refresh.before_commit");
     transaction.commit().await?;
     failpoint("refresh.after_commit");
+    if begun.elapsed() > LATE {
+        date_anew(db, &tokens).await?;
+    }
     Ok(outcomes)
+}
+
+/// Before anybody of the next group asks.
+pub(crate) async fn date_anew(db: &Timed<DatabaseConnection>, tokens: &[[u8; 32]]) -> Result<(), StoreError> {
+    let transaction = begin_write(db).await?;
+    refresh_table::date_anew(&transaction, tokens).await?;
+    Ok(transaction.commit().await?)
 }
 
 fn unavailable(reason: &str) -> StoreError {

@@ -191,6 +191,22 @@ const PROLONG: &str = "
     FROM (SELECT {hex 0} AS hash, {number 1} AS until FROM {rows}) AS j
     WHERE refresh_token.hash = j.hash";
 
+/// Says of uses whose answers may not have arrived that they are from now, if their children were not used yet.
+pub(crate) async fn date_anew(transaction: &Transaction, tokens: &[Hash]) -> Result<(), StoreError> {
+    let backend = transaction.get_database_backend();
+    let now = read_clock(transaction).await?;
+    let rows = tokens.iter().map(|token| json!([hex(token)])).collect::<Vec<_>>();
+    let values = [Value::from(rows).to_string().into(), now.into()];
+    let statement = Statement::from_sql_and_values(backend, dialect(DATE_ANEW, backend), values);
+    transaction.execute_raw(statement).await?;
+    Ok(())
+}
+
+const DATE_ANEW: &str = "
+    UPDATE refresh_token SET used_at = $2
+    WHERE hash IN (SELECT {hex 0} FROM {rows}) AND used_at IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM refresh_token c WHERE c.hash = refresh_token.child AND c.used_at IS NOT NULL)";
+
 /// Runs a statement over rows that are one parameter, and checks that it did something to each.
 async fn run(transaction: &Transaction, sql: &str, rows: &[Value]) -> Result<(), StoreError> {
     let backend = transaction.get_database_backend();

@@ -14,7 +14,9 @@ use secrecy::ExposeSecret;
 use super::{Decision, Ending, Hint, HintFault, LogOutRefusal, ReturnTo, decide, end, own_sessions::names};
 use crate::{
     authorize::Refusal,
-    browser::{Binding, CsrfToken, OwnCookie, PostedForm, SignedIn, Visitor, held, read_form, session_secret},
+    browser::{
+        Binding, CsrfToken, OwnCookie, PostedForm, SignedIn, Visitor, held, read_form, session_secret,
+    },
     clock::wall_clock,
     first_party::clear_tokens,
     pages::{ErrorCase, Language, LogOutPage, SESSIONS_PATH, SignedOutPage},

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use claviger_store::PasswordHash;
@@ -30,6 +31,8 @@ struct Inner {
     /// What is verified where there is nothing to verify.
     nobody: PasswordHash,
     evaluated: AtomicU64,
+    /// Nanoseconds of the costliest hash from elsewhere that was tried so far.
+    costliest: AtomicU64,
 }
 
 /// As many passwords are being computed, and waiting, as may.
@@ -68,6 +71,7 @@ impl Passwords {
             places: Arc::new(Semaphore::new(threads + QUEUE)),
             nobody,
             evaluated: AtomicU64::new(0),
+            costliest: AtomicU64::new(0),
         })))
     }
 
@@ -96,13 +100,29 @@ impl Passwords {
 impl Place {
     /// Whether this is the password of a hash. Without one as much is computed, and it never is: nobody must be able to tell who
     /// has an account (S-89).
+    ///
+    /// A hash from elsewhere may take longer than ours. Once one was tried, every refusal takes as long, so that those who were
+    /// imported cannot be told by the time either.
     pub(crate) async fn verify(
         self,
         hash: Option<PasswordHash>,
         password: Password,
     ) -> Result<Verdict, Busy> {
-        let nobody = self.passwords.0.nobody.clone();
-        self.run(move || verdict(hash, &nobody, &password)).await
+        let inner = Arc::clone(&self.passwords.0);
+        let computed = move || {
+            let begun = thread_time();
+            let (verdict, is_ours) = verdict(hash, &inner.nobody, &password);
+            let spent = thread_time().saturating_sub(begun);
+            if !is_ours {
+                inner.costliest.fetch_max(nanos(spent), Ordering::Relaxed);
+            }
+            (verdict, Duration::from_nanos(inner.costliest.load(Ordering::Relaxed)).saturating_sub(spent))
+        };
+        let (verdict, rest) = self.run(computed).await?;
+        if matches!(verdict, Verdict::Wrong) && !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
+        Ok(verdict)
     }
 
     async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
@@ -119,7 +139,18 @@ impl Place {
     }
 }
 
-fn verdict(hash: Option<PasswordHash>, nobody: &PasswordHash, password: &Password) -> Verdict {
+/// How long this thread has computed: what it has waited for others does not count.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The verdict, and whether it has cost what today's scheme costs.
+fn verdict(hash: Option<PasswordHash>, nobody: &PasswordHash, password: &Password) -> (Verdict, bool) {
     let scheme = hash.and_then(|hash| {
         let scheme = Scheme::parse(&hash);
         scheme.inspect_err(|error| tracing::error!(%error, "the hash of a password cannot be verified")).ok()
@@ -128,13 +159,15 @@ fn verdict(hash: Option<PasswordHash>, nobody: &PasswordHash, password: &Passwor
         if let Ok(scheme) = Scheme::parse(nobody) {
             std::hint::black_box(scheme.verify(password));
         }
-        return Verdict::Wrong;
+        return (Verdict::Wrong, true);
     };
+    let is_current = scheme.is_current();
     if !scheme.verify(password) {
-        return Verdict::Wrong;
+        return (Verdict::Wrong, is_current);
     }
-    let upgraded = if scheme.is_current() { None } else { Scheme::hash(password) };
-    Verdict::Right { upgraded }
+    let upgraded = if is_current { None } else { Scheme::hash(password) };
+    // With the new hash it has cost more than a refusal does.
+    (Verdict::Right { upgraded }, true)
 }
 
 impl fmt::Debug for Passwords {
@@ -145,6 +178,8 @@ impl fmt::Debug for Passwords {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn password(text: &str) -> Password {
@@ -190,6 +225,28 @@ mod tests {
             let before = passwords.evaluated();
             assert!(matches!(verify(&passwords, hash, "the fog hums").await, Verdict::Wrong));
             assert_eq!(passwords.evaluated(), before + 1);
+        }
+    }
+
+    // S-89
+    #[tokio::test]
+    async fn once_a_costlier_hash_was_tried_every_refusal_takes_as_long() {
+        let passwords = Passwords::start(2).unwrap();
+        let ours = passwords.hash(password("the fog hums")).await.unwrap();
+        let held_back = |passwords: &Passwords| passwords.0.costliest.load(Ordering::Relaxed);
+        for hash in [None, Some(&ours)] {
+            verify(&passwords, hash, "wrong").await;
+        }
+        assert_eq!(held_back(&passwords), 0, "nothing is held back where nothing was imported");
+        let django =
+            "pbkdf2_sha256$1000000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap();
+        verify(&passwords, Some(&django), "wrong").await;
+        let floor = Duration::from_nanos(held_back(&passwords));
+        assert!(floor > Duration::from_millis(50), "{floor:?}");
+        for hash in [None, Some(&ours)] {
+            let begun = Instant::now();
+            assert!(matches!(verify(&passwords, hash, "wrong").await, Verdict::Wrong));
+            assert!(begun.elapsed() >= floor, "{:?} is less than {floor:?}", begun.elapsed());
         }
     }
 

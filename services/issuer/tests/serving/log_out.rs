@@ -95,7 +95,8 @@ async fn without_a_hint_the_person_is_asked_and_only_the_page_that_asks_can_answ
 async fn who_has_not_come_by_for_long_can_still_sign_out() {
     let issuer = Issuer::start("sign_in.session_idle = \"1s\"").await;
     let ada = issuer.sign_in("ada", 1).await;
-    let idle = || async { issuer.store.session(&ada.secret, Duration::from_secs(1)).await.unwrap().is_none() };
+    let idle =
+        || async { issuer.store.session(&ada.secret, Duration::from_secs(1)).await.unwrap().is_none() };
     until("the session is idle", || async { idle().await.then_some(()) }).await;
     let url = format!("{}/oauth2/logout", issuer.url);
     let page = ada.get(&url, &[]).await.text().await.unwrap();
