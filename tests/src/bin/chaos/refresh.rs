@@ -1,6 +1,7 @@
 use std::{
     collections::HashSet,
     fmt::Write,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -27,7 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// Before a client asks again, and for how long it does.
 const PAUSE: Duration = Duration::from_millis(20);
 const PERSISTENCE: Duration = Duration::from_secs(30);
-/// How many present one token at once, where it is more than a retry allows.
+/// Before one of two looks what the other has got.
+const SOON: Duration = Duration::from_secs(2);
+/// How many present one token at once: more than are answered.
 const CROWD: usize = 50;
 const CLIENT: &str = "shop-spa";
 const REDIRECT_URI: &str = "http://127.0.0.1:9/page";
@@ -118,11 +121,10 @@ impl Clients {
         let mut rounds = 0;
         let mut holding = self.begin().await?;
         while rounds < pairs {
-            let (one, other) = tokio::join!(self.refresh(&holding), self.refresh(&holding));
-            match (one?, other?) {
-                (Some(token), Some(_)) => (holding.token, rounds) = (token, rounds + 1),
+            match self.refresh_by_two(&holding).await? {
+                Some(token) => (holding.token, rounds) = (token, rounds + 1),
                 // Too many answers were lost: the family has ended, and somebody signs in again.
-                _ => holding = self.begin().await?,
+                None => holding = self.begin().await?,
             }
         }
         for _ in 0..crowds {
@@ -131,11 +133,29 @@ impl Clients {
                 let (history, url, holding) = (Arc::clone(&self.history), self.url.clone(), holding.clone());
                 tokio::spawn(async move { present(&history, &url, &holding).await })
             });
+            let mut child = None;
             for presented in crowd.collect::<Vec<_>>() {
-                presented.await?;
+                child = presented.await?.1.or(child);
+            }
+            // Whoever has got it goes on.
+            if let Some(token) = child {
+                self.refresh(&Holding { token, ..holding }).await?;
             }
         }
         Ok(rounds)
+    }
+
+    /// Two clients with one token, and one place where they keep it: who gets no answer soon finds the other's.
+    async fn refresh_by_two(&self, holding: &Holding) -> anyhow::Result<Option<String>> {
+        let (mut one, mut other) = (pin!(self.refresh(holding)), pin!(self.refresh(holding)));
+        let (first, second) = tokio::select! {
+            token = &mut one => (token?, timeout(SOON, other).await),
+            token = &mut other => (token?, timeout(SOON, one).await),
+        };
+        Ok(match second {
+            Ok(second) => first.and(second?),
+            Err(_) => first,
+        })
     }
 
     /// Signs in, and answers the first token of a new family. The pages are walked as often as answers are lost.
