@@ -50,7 +50,6 @@ async fn a_person_orders_on_the_page_of_orders_its_token_is_refreshed_and_dies_w
     browser.picture(&pictures().join("orders-phone-dark.png")).await?;
 
     browser.click("#sign-out").await?;
-    says(&browser, "The token you left behind").await?;
     says(&browser, "Refused, ").await?;
     let fate = browser.ask("return document.getElementById('fate').textContent").await?;
     let seconds = fate.as_str().and_then(|fate| fate.split([' ', ',']).find_map(|word| word.parse().ok()));
