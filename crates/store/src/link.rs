@@ -16,6 +16,10 @@ use crate::{
     user_table,
 };
 
+pub(crate) const FORGET: &str = "
+    DELETE FROM one_time_link WHERE hash IN (
+    SELECT hash FROM one_time_link WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+
 /// What a link is good for. One of another purpose is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkPurpose {
@@ -131,7 +135,7 @@ impl Store {
     /// [`StoreError::Unavailable`] above all.
     pub async fn forget_links(&self) -> Result<u64, StoreError> {
         let now = read_clock(&self.db).await?;
-        Ok(Entity::delete_many().filter(Column::ExpiresAt.lt(now)).exec(&self.db).await?.rows_affected)
+        self.delete_pages(FORGET, now).await
     }
 }
 

@@ -2,16 +2,13 @@
 
 use claviger_jose::{Kid, Mark, Marked, NumericDate};
 use claviger_oauth::Sid;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     Act, Store, StoreError, audit_log,
     entity::{revocation, signing_key},
     failpoint, revocation_row, revocation_table,
-    store::{advance_revocations, clock, read_clock, read_revisions, secs},
+    store::{advance_revocations, read_clock, read_revisions, secs},
     timed::Transaction,
     waiting::announce,
 };
@@ -65,6 +62,10 @@ pub struct RevocationSnapshot {
 pub const MAX_REVOCATIONS: u64 = 80_000;
 /// Rows per statement when all are read.
 const PAGE: u64 = 10_000;
+
+pub(crate) const FORGET: &str = "
+    DELETE FROM revocation WHERE (kind, mark) IN (
+    SELECT kind, mark FROM revocation WHERE until < $1 ORDER BY until LIMIT $2)";
 
 /// Whether the feed had no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,9 +191,6 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
     pub async fn forget_revocations(&self) -> Result<u64, StoreError> {
-        let now = Expr::cust(clock(self.db.get_database_backend()));
-        let past = Expr::col(revocation::Column::Until).lt(now);
-        let past = revocation::Entity::delete_many().filter(past);
-        Ok(past.exec(&self.db).await?.rows_affected)
+        self.delete_pages(FORGET, read_clock(&self.db).await?).await
     }
 }

@@ -30,3 +30,4 @@ mod server_secrets;
 mod serving;
 mod sessions;
 mod sign_outs;
+mod upkeep;
