@@ -69,7 +69,7 @@ async fn the_codes_that_end_with_a_session_are_found_by_an_index() {
 }
 
 /// Many numbered rows, as each database makes them.
-fn numbers(database: &Database, most: u32) -> String {
+pub(crate) fn numbers(database: &Database, most: u32) -> String {
     if database.is_sqlite() {
         format!("WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {most}) SELECT")
     } else {
@@ -78,7 +78,7 @@ fn numbers(database: &Database, most: u32) -> String {
 }
 
 /// A hash of such a number.
-fn hash(database: &Database) -> &'static str {
+pub(crate) fn hash(database: &Database) -> &'static str {
     if database.is_sqlite() { "unhex(printf('%064x', n))" } else { "decode(lpad(to_hex(n), 64, '0'), 'hex')" }
 }
 
