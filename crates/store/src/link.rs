@@ -11,7 +11,7 @@ use crate::{
     attempt::secs,
     audit_log,
     entity::one_time_link::{ActiveModel, Column, Entity, Model},
-    store::{date, read_clock},
+    store::{date, read_clock, take_turn},
     timed::Transaction,
     user_table,
 };
@@ -41,14 +41,22 @@ pub struct Link {
 pub enum LinkOutcome {
     /// It was used, for the first and last time.
     Used,
-    /// It is not known, was used before, has expired, or is for something else. Nothing was done.
+    /// It is not known, was used before, has expired, is for something else, or comes too late. Nothing was done.
     Invalid,
 }
 
 impl LinkPurpose {
+    /// The role of whoever uses it, which nobody may have before.
+    #[must_use]
+    pub const fn role(self) -> &'static str {
+        match self {
+            Self::FirstAdministrator => "administrator",
+        }
+    }
+
     /// The name in the database.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::FirstAdministrator => "first-administrator",
         }
@@ -70,6 +78,8 @@ impl Store {
         acts: &[Act],
     ) -> Result<NumericDate, StoreError> {
         let transaction = self.begin_write().await?;
+        // One after the other: of two at once the second voids the link of the first.
+        take_turn(&transaction).await?;
         let now = read_clock(&transaction).await?;
         let mut older = Entity::delete_many().filter(Column::Purpose.eq(purpose.as_str()));
         older = match account {
@@ -106,7 +116,8 @@ impl Store {
         live.map(link).transpose()
     }
 
-    /// Uses a link and adds the person whom it was for, in one transaction: of two that come at once, one is.
+    /// Uses a link and adds the person whom it was for, in one transaction: of two that come at once, one is, whether they have
+    /// one link or two. It is invalid, too, if meanwhile somebody has the [role](LinkPurpose::role).
     ///
     /// # Errors
     /// [`StoreError::UserExists`] if the name is taken: the link can be used again then. [`StoreError::Unavailable`] above all.
@@ -118,8 +129,10 @@ impl Store {
         acts: &[Act],
     ) -> Result<LinkOutcome, StoreError> {
         let transaction = self.begin_write().await?;
+        take_turn(&transaction).await?;
         let now = read_clock(&transaction).await?;
-        if !take(&transaction, secret, purpose, now).await? {
+        let taken = take(&transaction, secret, purpose, now).await?;
+        if !taken || user_table::has_user_in_role(&transaction, purpose.role()).await? {
             transaction.rollback().await?;
             return Ok(LinkOutcome::Invalid);
         }

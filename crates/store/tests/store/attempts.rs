@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use claviger_oauth::LinkSecret;
 use claviger_store::{
-    AttemptLimits, Bucket, LinkOutcome, LinkPurpose, Reservation, Store, StoreError, UserChange, UserOutcome,
+    AttemptLimits, Bucket, LinkOutcome, LinkPurpose, NewUser, Reservation, Store, StoreError, UserChange,
+    UserOutcome,
 };
 
 use crate::{
@@ -291,6 +292,60 @@ async fn a_newer_link_voids_the_older_and_what_has_expired_is_forgotten() {
         assert_eq!(store.forget_links().await.expect("it answers"), 0);
         database.intruder().await.execute("UPDATE one_time_link SET expires_at = 9").await.expect("later");
         assert_eq!(store.forget_links().await.expect("it answers"), 1);
+    })
+    .await;
+}
+
+/// A person who would be administrator.
+fn administrator(number: u8) -> NewUser {
+    let mut new = new_user(number, &format!("admin{number}"));
+    new.profile.roles = vec![PURPOSE.role().to_owned()];
+    new
+}
+
+// S-93
+#[tokio::test]
+async fn there_is_one_first_administrator_even_of_two_links() {
+    on_each_database(async |database| {
+        let (store, intruder) = (database.open().await, database.intruder().await);
+        store.add_link(&link(1), PURPOSE, None, LIFE, &[]).await.expect("added");
+        // As if the two had been made at the same time.
+        intruder.execute("UPDATE one_time_link SET account = 'x'").await.expect("hidden");
+        store.add_link(&link(2), PURPOSE, None, LIFE, &[]).await.expect("added");
+        intruder.execute("UPDATE one_time_link SET account = NULL").await.expect("there are two");
+        let at_once = [1, 2].map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.add_user_by_link(&link(number), PURPOSE, &administrator(number), &[]).await
+            })
+        });
+        let mut used = 0;
+        for task in at_once {
+            used += usize::from(task.await.expect("it ran").expect("it answers") == LinkOutcome::Used);
+        }
+        assert_eq!((used, store.users(None, 9).await.expect("read").len()), (1, 1));
+        assert_eq!(
+            intruder.count("one_time_link WHERE used_at IS NULL").await,
+            1,
+            "nothing was done by the other"
+        );
+    })
+    .await;
+}
+
+// S-93
+#[tokio::test]
+async fn of_links_that_are_made_at_once_one_can_be_used() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        let at_once = (0..8).map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.add_link(&link(number), PURPOSE, None, LIFE, &[]).await })
+        });
+        for task in at_once.collect::<Vec<_>>() {
+            task.await.expect("it ran").expect("added");
+        }
+        assert_eq!(database.intruder().await.count("one_time_link").await, 1);
     })
     .await;
 }
