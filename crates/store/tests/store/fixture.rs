@@ -4,7 +4,7 @@ use claviger_jose::{Algorithm, Jwk, NumericDate};
 use claviger_keyring::{KeyState, Move, SealedKey, rand_core::OsRng};
 use claviger_store::{KeyOp, NewKey, Store, StoreError};
 use migrations::Migrator;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait, Value};
 use tempfile::TempDir;
 
 use crate::postgres::Postgres;
@@ -94,6 +94,15 @@ impl Intruder {
         let rows =
             transaction.query_all_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         rows.iter().map(|row| row.try_get("", column).expect("a text")).collect()
+    }
+
+    /// Whether a statement answers a row, which it does for nothing: all that it does is taken back.
+    pub(crate) async fn would_answer<const N: usize>(&self, sql: &str, values: [Value; N]) -> bool {
+        let transaction = self.0.begin().await.expect("a transaction");
+        let statement = Statement::from_sql_and_values(transaction.get_database_backend(), sql, values);
+        let row = transaction.query_one_raw(statement).await.expect("it runs");
+        transaction.rollback().await.expect("it is taken back");
+        row.is_some()
     }
 
     pub(crate) fn backend(&self) -> DbBackend {
