@@ -20,15 +20,12 @@ impl MigrationTrait for Migration {
         }
         let db = manager.get_connection();
         db.execute_unprepared(FORGET_AT).await?;
-        match manager.get_database_backend() {
-            DbBackend::Postgres => {
-                db.execute_unprepared(POSTGRES_CHECK).await?;
-            }
-            _ => {
-                manager.create_table(revocation()).await?;
-                for statement in SQLITE_REBUILD {
-                    db.execute_unprepared(statement).await?;
-                }
+        if manager.get_database_backend() == DbBackend::Postgres {
+            db.execute_unprepared(POSTGRES_CHECK).await?;
+        } else {
+            manager.create_table(revocation()).await?;
+            for statement in SQLITE_REBUILD {
+                db.execute_unprepared(statement).await?;
             }
         }
         for index in INDEXES {
