@@ -10,6 +10,8 @@ use crate::Username;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Bucket {
     key: [u8; 32],
+    /// The bucket of the account at which these guesses are, if this is not the one.
+    account: Option<[u8; 32]>,
     /// How many there may be.
     pub limits: AttemptLimits,
 }
@@ -48,6 +50,15 @@ pub enum Reservation {
         /// The time.
         retry_after: Duration,
     },
+    /// Not until somebody in charge [says so](crate::Store::change_user), however much time passes.
+    Stopped,
+}
+
+/// Why there is no room for an attempt; of several the last one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NoRoom {
+    For(Duration),
+    Stopped,
 }
 
 /// What is counted.
@@ -62,6 +73,11 @@ pub(crate) struct Tally {
     pub(crate) not_before: i64,
 }
 
+/// A guess is remembered for a day, so many in a row for so many days and at most for these: who waits for them to be forgotten
+/// has one a day, and who makes up names leaves no more than a day's guesses behind, however they are spread.
+const LONGEST_MEMORY: i64 = 30;
+const DAY: i64 = 86_400;
+
 impl Bucket {
     /// The bucket of this kind and name. The name is not kept, only a hash of it.
     #[must_use]
@@ -72,7 +88,7 @@ impl Bucket {
         }
         let mut key = [0; 32];
         key.copy_from_slice(context.finish().as_ref());
-        Self { key, limits }
+        Self { key, account: None, limits }
     }
 
     /// All guesses at the password of one account, whichever way they come. There need be no such account: who guesses must
@@ -82,8 +98,19 @@ impl Bucket {
         Self::new("account", name.key(), limits)
     }
 
+    /// Guesses at the password of one account from one browser that it knows. Who forgives the account forgives these too.
+    #[must_use]
+    pub fn of_browser(mark: &str, name: &Username, limits: AttemptLimits) -> Self {
+        let bucket = Self::new("browser", &format!("{mark} {}", name.key()), limits);
+        Self { account: Some(Self::of_account(name, limits).key), ..bucket }
+    }
+
     pub(crate) fn key(&self) -> &[u8; 32] {
         &self.key
+    }
+
+    pub(crate) fn account(&self) -> Option<&[u8; 32]> {
+        self.account.as_ref()
     }
 }
 
@@ -95,14 +122,14 @@ impl fmt::Debug for Bucket {
 
 impl AttemptLimits {
     /// The tally with one attempt more, or how long to wait.
-    pub(crate) fn reserve(&self, tally: Tally, now: i64) -> Result<Tally, Duration> {
+    pub(crate) fn reserve(&self, tally: Tally, now: i64) -> Result<Tally, NoRoom> {
         match *self {
             Self::Guesses { most, within, longest, stop } => {
                 if tally.consecutive >= i64::from(stop) {
-                    return Err(longest);
+                    return Err(NoRoom::Stopped);
                 }
                 if now < tally.not_before {
-                    return Err(span(tally.not_before - now));
+                    return Err(NoRoom::For(span(tally.not_before - now)));
                 }
                 let anew = now.saturating_sub(tally.last) >= secs(within);
                 let count = if anew { 1 } else { tally.count.saturating_add(1) };
@@ -121,11 +148,24 @@ impl AttemptLimits {
                 let full = tally.not_before.max(now).saturating_add(secs(each));
                 let excess = full - now - secs(each).saturating_mul(i64::from(burst));
                 if excess > 0 {
-                    Err(span(excess))
+                    Err(NoRoom::For(span(excess)))
                 } else {
                     Ok(Tally { last: now, not_before: full, ..tally })
                 }
             }
+        }
+    }
+
+    /// From when on a tally need not be remembered: never, if it was guessed to the end.
+    pub(crate) fn forget_at(&self, tally: &Tally) -> i64 {
+        match *self {
+            Self::Guesses { stop, .. } if tally.consecutive >= i64::from(stop) => i64::MAX,
+            Self::Guesses { .. } => {
+                let days = tally.consecutive.clamp(1, LONGEST_MEMORY);
+                tally.last.saturating_add(days * DAY).max(tally.not_before)
+            }
+            // It is full again then.
+            Self::Rate { .. } => tally.not_before,
         }
     }
 }
@@ -193,10 +233,10 @@ mod tests {
         for _ in 0..10 {
             tally = GUESSES.reserve(tally, 5_000).unwrap();
         }
-        assert_eq!(GUESSES.reserve(tally, 5_100), Err(Duration::from_secs(500)));
+        assert_eq!(GUESSES.reserve(tally, 5_100), Err(NoRoom::For(Duration::from_secs(500))));
         assert!(GUESSES.reserve(tally, 5_600).is_ok());
         let stopped = Tally { consecutive: 100, ..tally };
-        assert_eq!(GUESSES.reserve(stopped, 9_999_999), Err(Duration::from_hours(24)));
+        assert_eq!(GUESSES.reserve(stopped, 9_999_999), Err(NoRoom::Stopped), "no time is promised");
     }
 
     // S-90
@@ -208,7 +248,43 @@ mod tests {
         for _ in 0..3 {
             tally = RATE.reserve(tally, 50).unwrap();
         }
-        assert_eq!(RATE.reserve(tally, 50), Err(Duration::from_secs(6)));
+        assert_eq!(RATE.reserve(tally, 50), Err(NoRoom::For(Duration::from_secs(6))));
+    }
+
+    // S-90
+    #[test]
+    fn who_waits_to_be_forgotten_has_one_guess_a_day() {
+        for (most, days) in [(1, 400), (9, 400), (29, 400), (99, 400)] {
+            let (mut tally, mut now, mut passed) = (Tally::default(), 1_000_000, 0);
+            while now < 1_000_000 + days * DAY {
+                if tally.consecutive > 0 && GUESSES.forget_at(&tally) <= now {
+                    tally = Tally::default();
+                }
+                // So many as fast as they come, and then a pause until they are forgotten.
+                match GUESSES.reserve(tally, now) {
+                    Ok(next) => (tally, passed) = (next, passed + 1),
+                    Err(NoRoom::For(wait)) => now += secs(wait),
+                    Err(NoRoom::Stopped) => panic!("after {} in a row", tally.consecutive),
+                }
+                if tally.consecutive >= most {
+                    now = GUESSES.forget_at(&tally);
+                }
+            }
+            let bound = if most < 30 { days + most } else { days * 100 / LONGEST_MEMORY };
+            assert!(passed <= bound, "{passed} guesses in {days} days, {most} at a time");
+        }
+    }
+
+    // S-90
+    #[test]
+    fn what_is_remembered_grows_with_what_was_guessed() {
+        let of = |consecutive| Tally { last: 1_000_000, consecutive, count: 1, not_before: 0 };
+        let days = |consecutive| (GUESSES.forget_at(&of(consecutive)) - 1_000_000) / DAY;
+        assert_eq!([1, 2, 10, 30, 99].map(days), [1, 2, 10, 30, 30]);
+        assert_eq!(GUESSES.forget_at(&of(100)), i64::MAX);
+        let closed = Tally { not_before: 9_000_000, ..of(1) };
+        assert_eq!(GUESSES.forget_at(&closed), 9_000_000, "no pause ends by it");
+        assert_eq!(RATE.forget_at(&closed), 9_000_000);
     }
 
     #[test]
@@ -219,6 +295,7 @@ mod tests {
                 for now in [0, 1_000, i64::MAX] {
                     let _ = limits.reserve(tally, now);
                 }
+                let _ = limits.forget_at(&tally);
             }
         }
     }

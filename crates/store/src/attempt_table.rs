@@ -3,25 +3,36 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, Set,
-    sea_query::{Condition, Expr, OnConflict},
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, Set,
+    sea_query::{Expr, OnConflict},
 };
 
 use crate::{
     AttemptLimits, Bucket, Reservation, Store, StoreError, Username,
-    attempt::{Tally, secs},
+    attempt::{NoRoom, Tally, secs},
     entity::attempt::{ActiveModel, Column, Entity, Model},
-    fleet::ago,
     store::read_clock,
     timed::Transaction,
 };
 
-/// Who was silent for so long begins anew, unless it has guessed wrong to the end.
+/// For so long is remembered what a binary has counted that did not say for how long.
 const SILENCE: Duration = Duration::from_hours(30 * 24);
-/// A rate is full again long before.
-const RATE_SILENCE: Duration = Duration::from_hours(24);
-/// The hard stop that is never forgotten: that of every limit, or more.
-const NEVER_FORGOTTEN: i64 = 100;
+
+/// The hard stop is that of every limit, or more. It is looked at again: an older binary counts on and says no new time. Who
+/// attempts something right now is passed over.
+const FORGET: [&str; 2] = [
+    "DELETE FROM attempt WHERE bucket IN (
+     SELECT bucket FROM attempt WHERE forget_at < $1 AND consecutive < 100 AND not_before <= $1
+     ORDER BY forget_at LIMIT $2 {skip})",
+    "DELETE FROM attempt WHERE bucket IN (
+     SELECT bucket FROM attempt WHERE forget_at IS NULL AND consecutive < 100 AND window_at < $1
+     LIMIT $2 {skip})",
+];
+
+pub(crate) fn forget_statements(backend: DbBackend) -> [String; 2] {
+    let skip = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+    FORGET.map(|sql| sql.replace("{skip}", skip))
+}
 
 impl Store {
     /// Counts one attempt in each of these buckets, if all of them have room, else in none: in one transaction, which is
@@ -38,15 +49,19 @@ impl Store {
         for (bucket, row) in buckets.iter().zip(rows) {
             match bucket.limits.reserve(tally(&row), now) {
                 Ok(next) => update(&transaction, bucket, next).await?,
-                Err(retry_after) => wait = Ord::max(wait, Some(retry_after)),
+                Err(no_room) => wait = Ord::max(wait, Some(no_room)),
             }
         }
-        if let Some(retry_after) = wait {
-            transaction.rollback().await?;
-            return Ok(Reservation::Refused { retry_after });
-        }
-        transaction.commit().await?;
-        Ok(Reservation::Reserved)
+        let refused = match wait {
+            None => {
+                transaction.commit().await?;
+                return Ok(Reservation::Reserved);
+            }
+            Some(NoRoom::For(retry_after)) => Reservation::Refused { retry_after },
+            Some(NoRoom::Stopped) => Reservation::Stopped,
+        };
+        transaction.rollback().await?;
+        Ok(refused)
     }
 
     /// An attempt was right: guesses are counted anew, and a rate has one more.
@@ -60,21 +75,15 @@ impl Store {
     }
 
     /// Forgets attempts that are long past, and answers how many buckets that were. One that was guessed at to the end is
-    /// never among them.
+    /// never among them. Of very many some are left for the next time.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] above all.
+    /// [`StoreError::Unavailable`] above all; what was forgotten before is.
     pub async fn forget_attempts(&self) -> Result<u64, StoreError> {
         let now = read_clock(&self.db).await?;
-        let rates = Condition::all()
-            .add(Column::Consecutive.eq(0))
-            .add(Column::WindowAt.lt(ago(now, RATE_SILENCE)))
-            .add(Column::NotBefore.lt(now));
-        let guesses = Condition::all()
-            .add(Column::Consecutive.lt(NEVER_FORGOTTEN))
-            .add(Column::WindowAt.lt(ago(now, SILENCE)));
-        let past = Entity::delete_many().filter(Condition::any().add(rates).add(guesses));
-        Ok(past.exec(&self.db).await?.rows_affected)
+        let [said, unsaid] = forget_statements(self.db.get_database_backend());
+        let forgotten = self.delete_pages(&said, now).await?;
+        Ok(forgotten + self.delete_pages(&unsaid, now - secs(SILENCE)).await?)
     }
 }
 
@@ -95,11 +104,13 @@ pub(crate) async fn clear(transaction: &Transaction, buckets: &[Bucket]) -> Resu
     Ok(())
 }
 
-/// All wrong guesses at this account are forgotten: somebody in charge says so.
+/// All wrong guesses at this account are forgotten, from whichever browser: somebody in charge says so.
 pub(crate) async fn forgive(transaction: &Transaction, name: &Username) -> Result<(), StoreError> {
     // Its limits do not matter to what is deleted.
     let any = AttemptLimits::Rate { burst: 1, each: Duration::ZERO };
-    Entity::delete_by_id(Bucket::of_account(name, any).key().to_vec()).exec(transaction).await?;
+    let account = Bucket::of_account(name, any).key().to_vec();
+    Entity::delete_many().filter(Column::Account.eq(account.clone())).exec(transaction).await?;
+    Entity::delete_by_id(account).exec(transaction).await?;
     Ok(())
 }
 
@@ -134,6 +145,8 @@ fn row(bucket: &Bucket, tally: Tally) -> ActiveModel {
         count: Set(tally.count),
         consecutive: Set(tally.consecutive),
         not_before: Set(tally.not_before),
+        account: Set(bucket.account().map(|account| account.to_vec())),
+        forget_at: Set(Some(bucket.limits.forget_at(&tally))),
     }
 }
 

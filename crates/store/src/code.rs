@@ -150,7 +150,7 @@ impl Store {
     async fn end_replayed<R>(&self, presented: PresentedCode<'_>) -> Result<Redemption<R>, StoreError> {
         let transaction = self.begin_write().await?;
         advance_revocations(&transaction).await?;
-        let sql = "SELECT sid, family FROM authorization_code
+        let sql = "SELECT sid, account, family FROM authorization_code
                    WHERE hash = $1 AND client_id = $2 AND used_at IS NOT NULL";
         let values = [presented.code.hash().to_vec().into(), presented.client_id.as_str().into()];
         let backend = transaction.get_database_backend();
@@ -160,6 +160,7 @@ impl Store {
             return Ok(Redemption::Unknown);
         };
         let sid: Sid = refresh_table::parse(&row.try_get::<String>("", "sid")?)?;
+        let account: UserId = refresh_table::parse(&row.try_get::<String>("", "account")?)?;
         let family: Option<String> = row.try_get("", "family")?;
         let ended = match &family {
             Some(family) => refresh_table::end_family(&transaction, family, "replayed code").await?,
@@ -169,8 +170,8 @@ impl Store {
             transaction.rollback().await?;
             return Ok(Redemption::Replayed { ended: None, told: true });
         }
-        let full =
-            revocation::put(&transaction, &[revocation::of_session(&sid)], secs(presented.until)).await?;
+        let session = [revocation::of_session(sid.as_str(), &account)];
+        let full = revocation::put(&transaction, &session, secs(presented.until)).await?;
         let mut act = presented.replay;
         act.subject = sid.to_string();
         audit_log::append(&transaction, &[act]).await?;

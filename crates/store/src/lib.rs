@@ -98,6 +98,7 @@ mod sqlite;
 mod store;
 mod timed;
 mod unreadable_member;
+mod upkeep;
 mod user;
 mod user_row;
 mod user_table;
@@ -132,6 +133,8 @@ pub use session::{NewSession, OwnSession, Session};
 pub use sign_out::SignedOut;
 pub use store::{Outcome, Revisions, Store};
 pub use unreadable_member::UnreadableMember;
+#[doc(hidden)]
+pub use upkeep::upkeep_statements;
 pub use user::{NewUser, Profile, User, UserChange, UserOutcome};
 pub use username::{Username, UsernameError};
 pub use verifiers::{MAX_INSTANCES, MAX_VERIFIERS, SeenVerifier, SeenVerifiers};

@@ -11,10 +11,14 @@ use crate::{
     attempt::secs,
     audit_log,
     entity::one_time_link::{ActiveModel, Column, Entity, Model},
-    store::{date, read_clock},
+    store::{date, read_clock, take_turn},
     timed::Transaction,
     user_table,
 };
+
+pub(crate) const FORGET: &str = "
+    DELETE FROM one_time_link WHERE hash IN (
+    SELECT hash FROM one_time_link WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
 /// What a link is good for. One of another purpose is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,14 +41,22 @@ pub struct Link {
 pub enum LinkOutcome {
     /// It was used, for the first and last time.
     Used,
-    /// It is not known, was used before, has expired, or is for something else. Nothing was done.
+    /// It is not known, was used before, has expired, is for something else, or comes too late. Nothing was done.
     Invalid,
 }
 
 impl LinkPurpose {
+    /// The role of whoever uses it, which nobody may have before.
+    #[must_use]
+    pub const fn role(self) -> &'static str {
+        match self {
+            Self::FirstAdministrator => "administrator",
+        }
+    }
+
     /// The name in the database.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::FirstAdministrator => "first-administrator",
         }
@@ -66,6 +78,8 @@ impl Store {
         acts: &[Act],
     ) -> Result<NumericDate, StoreError> {
         let transaction = self.begin_write().await?;
+        // One after the other: of two at once the second voids the link of the first.
+        take_turn(&transaction).await?;
         let now = read_clock(&transaction).await?;
         let mut older = Entity::delete_many().filter(Column::Purpose.eq(purpose.as_str()));
         older = match account {
@@ -102,7 +116,8 @@ impl Store {
         live.map(link).transpose()
     }
 
-    /// Uses a link and adds the person whom it was for, in one transaction: of two that come at once, one is.
+    /// Uses a link and adds the person whom it was for, in one transaction: of two that come at once, one is, whether they have
+    /// one link or two. It is invalid, too, if meanwhile somebody has the [role](LinkPurpose::role).
     ///
     /// # Errors
     /// [`StoreError::UserExists`] if the name is taken: the link can be used again then. [`StoreError::Unavailable`] above all.
@@ -114,8 +129,10 @@ impl Store {
         acts: &[Act],
     ) -> Result<LinkOutcome, StoreError> {
         let transaction = self.begin_write().await?;
+        take_turn(&transaction).await?;
         let now = read_clock(&transaction).await?;
-        if !take(&transaction, secret, purpose, now).await? {
+        let taken = take(&transaction, secret, purpose, now).await?;
+        if !taken || user_table::has_user_in_role(&transaction, purpose.role()).await? {
             transaction.rollback().await?;
             return Ok(LinkOutcome::Invalid);
         }
@@ -131,7 +148,7 @@ impl Store {
     /// [`StoreError::Unavailable`] above all.
     pub async fn forget_links(&self) -> Result<u64, StoreError> {
         let now = read_clock(&self.db).await?;
-        Ok(Entity::delete_many().filter(Column::ExpiresAt.lt(now)).exec(&self.db).await?.rows_affected)
+        self.delete_pages(FORGET, now).await
     }
 }
 

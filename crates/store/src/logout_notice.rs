@@ -17,7 +17,7 @@ use crate::{
     },
     session_table::CHUNK,
     sign_out::Open,
-    store::{clock, date},
+    store::{date, read_clock},
     timed::Transaction,
 };
 
@@ -51,8 +51,9 @@ impl Store {
     pub async fn take_logout_notices(&self, most: u32) -> Result<Vec<LogoutNotice>, StoreError> {
         let backend = self.db.get_database_backend();
         let skip = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
-        let sql = TAKE.replace("{now}", clock(backend)).replace("{skip}", skip);
-        let values = [i64::from(MAX_LOGOUT_ATTEMPTS).into(), i64::from(most).into()];
+        let sql = TAKE.replace("{skip}", skip);
+        let now = read_clock(&self.db).await?;
+        let values = [i64::from(MAX_LOGOUT_ATTEMPTS).into(), i64::from(most).into(), now.into()];
         let rows = self.db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
         rows.iter().map(|row| notice(Model::from_query_result(row, "")?)).collect()
     }
@@ -72,24 +73,24 @@ impl Store {
     /// [`StoreError::Unavailable`] above all.
     pub async fn abandon_logout_notices(&self) -> Result<Vec<LogoutNotice>, StoreError> {
         let backend = self.db.get_database_backend();
-        let sql = ABANDON.replace("{now}", clock(backend));
-        let values = [i64::from(MAX_LOGOUT_ATTEMPTS).into()];
-        let rows = self.db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        let values = [i64::from(MAX_LOGOUT_ATTEMPTS).into(), read_clock(&self.db).await?.into()];
+        let rows = self.db.query_all_raw(Statement::from_sql_and_values(backend, ABANDON, values)).await?;
         rows.iter().map(|row| notice(Model::from_query_result(row, "")?)).collect()
     }
 }
 
-/// The time of the next attempt is written before the attempt is made.
+/// The time of the next attempt is written before the attempt is made. The time is bound: an index is asked for what is before
+/// it.
 const TAKE: &str = "
     UPDATE logout_notice SET
         attempts = attempts + 1,
-        next_at = {now} + CASE WHEN attempts < 11 THEN 10 * (1 << attempts) ELSE 21600 END
-    WHERE next_at <= {now} AND id IN (
-        SELECT id FROM logout_notice WHERE next_at <= {now} AND attempts < $1
+        next_at = $3 + CASE WHEN attempts < 11 THEN 10 * (1 << attempts) ELSE 21600 END
+    WHERE next_at <= $3 AND id IN (
+        SELECT id FROM logout_notice WHERE next_at <= $3 AND attempts < $1
         ORDER BY attempts, next_at, id LIMIT $2 {skip})
     RETURNING *";
 
-const ABANDON: &str = "DELETE FROM logout_notice WHERE next_at <= {now} AND attempts >= $1 RETURNING *";
+const ABANDON: &str = "DELETE FROM logout_notice WHERE next_at <= $2 AND attempts >= $1 RETURNING *";
 
 /// Queues a notice to each client that has got tokens in one of these sessions.
 pub(crate) async fn queue(transaction: &Transaction, ended: &[Open], now: i64) -> Result<(), StoreError> {

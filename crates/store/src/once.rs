@@ -14,6 +14,9 @@ use crate::{
 /// No pushed request waits longer, whatever is asked for.
 const LONGEST: Duration = Duration::from_secs(90);
 
+/// No replica that accepts anything has a clock so far behind: the bound of the skew.
+const BEHIND: i64 = 60;
+
 impl Store {
     /// Keeps a pushed request, in whatever words its owner has for it, for this time and at most 90 s.
     ///
@@ -58,13 +61,14 @@ impl Store {
     }
 
     /// Takes note of an assertion by the hash of what makes it this one (its client and its `jti`), and answers whether it is
-    /// new. `expires` is when it is refused anyway, the leeway for clocks included.
+    /// new. `expires` is when it is refused anyway by the clock of whoever accepts it, the leeway for the client's included. It is
+    /// remembered for longer by as much as that clock may be behind the database's, by which it is forgotten.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all: what cannot be noted must not be accepted.
     pub async fn use_assertion(&self, hash: &[u8; 32], expires: NumericDate) -> Result<bool, StoreError> {
         let sql = "INSERT INTO used_assertion (hash, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        let values = [hash.to_vec().into(), secs(expires).into()];
+        let values = [hash.to_vec().into(), secs(expires).saturating_add(BEHIND).into()];
         let statement = Statement::from_sql_and_values(self.db.get_database_backend(), sql, values);
         Ok(self.db.execute_raw(statement).await?.rows_affected() == 1)
     }

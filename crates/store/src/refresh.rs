@@ -218,7 +218,7 @@ impl Store {
         token: &RefreshToken,
         client: &ClientId,
     ) -> Result<Option<Sid>, StoreError> {
-        Ok(refresh_table::family_of(&self.db, &token.hash(), client).await?.map(|(_, sid)| sid))
+        Ok(refresh_table::family_of(&self.db, &token.hash(), client).await?.map(|(_, sid, _)| sid))
     }
 
     /// Ends the family of a refresh token, used or not, if it is this client's, and puts its session on the feed (RFC 7009
@@ -231,7 +231,8 @@ impl Store {
         token: &RefreshToken,
         end: FamilyEnd<'_>,
     ) -> Result<Option<Sid>, StoreError> {
-        let Some((family, sid)) = refresh_table::family_of(&self.db, &token.hash(), end.client_id).await?
+        let Some((family, sid, account)) =
+            refresh_table::family_of(&self.db, &token.hash(), end.client_id).await?
         else {
             return Ok(None);
         };
@@ -239,7 +240,7 @@ impl Store {
         crate::store::advance_revocations(&transaction).await?;
         let ended = refresh_table::end_family(&transaction, &family, "revoked").await?;
         if ended {
-            let session = [revocation::of_session(&sid)];
+            let session = [revocation::of_session(sid.as_str(), &account)];
             // Without room on the feed its access tokens live on for their minutes; its refresh token does not.
             let told = revocation::put(&transaction, &session, secs(end.until)).await?;
             let mut act = end.act;

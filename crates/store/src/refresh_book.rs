@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use claviger_jose::NumericDate;
 use claviger_oauth::{
-    Authorization, ClientId, Family, PresentedRefresh, RefreshPolicy, Sid, UsedRefresh, Verdict,
+    Authorization, ClientId, Family, PresentedRefresh, RefreshPolicy, Sid, UsedRefresh, UserId, Verdict,
 };
 use serde_json::json;
 
@@ -75,6 +75,7 @@ pub(crate) struct Use {
 pub(crate) struct End {
     pub(crate) family: String,
     pub(crate) sid: Sid,
+    pub(crate) account: UserId,
     pub(crate) until: i64,
     pub(crate) act: Act,
 }
@@ -249,6 +250,7 @@ impl Book {
         self.changes.ended.push(End {
             family: token.family.clone(),
             sid: kin.sid.clone(),
+            account: kin.user.id.clone(),
             until: secs(presented.terms.until),
             act,
         });

@@ -3,7 +3,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use claviger_jose::NumericDate;
-use claviger_oauth::{Authorization, ClientId, PresentedRefresh, ScopeSet, Sid, UsedRefresh};
+use claviger_oauth::{Authorization, ClientId, PresentedRefresh, ScopeSet, Sid, UsedRefresh, UserId};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryResult, Statement};
 use serde_json::{Value, json};
 
@@ -33,18 +33,22 @@ pub(crate) async fn end_family(
     Ok(transaction.execute_raw(statement).await?.rows_affected() == 1)
 }
 
-/// The family of a token of this client, and its session.
+/// The family of a token of this client, its session, and whose that is.
 pub(crate) async fn family_of(
     db: &impl ConnectionTrait,
     token: &Hash,
     client: &ClientId,
-) -> Result<Option<(String, Sid)>, StoreError> {
-    let sql = "SELECT f.id, f.sid FROM refresh_token t JOIN refresh_family f ON f.id = t.family
+) -> Result<Option<(String, Sid, UserId)>, StoreError> {
+    let sql = "SELECT f.id, f.sid, f.account FROM refresh_token t JOIN refresh_family f ON f.id = t.family
                WHERE t.hash = $1 AND f.client_id = $2";
     let values = [token.to_vec().into(), client.as_str().into()];
     let row =
         db.query_one_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
-    row.map(|row| Ok((row.try_get("", "id")?, parse(&row.try_get::<String>("", "sid")?)?))).transpose()
+    row.map(|row| {
+        let text = |column: &str| row.try_get::<String>("", column);
+        Ok((text("id")?, parse(&text("sid")?)?, parse(&text("account")?)?))
+    })
+    .transpose()
 }
 
 /// Whoever changes the tokens of a family has its row, or a share of it. SQLite has one writer.
@@ -169,7 +173,8 @@ pub(crate) async fn write(transaction: &Transaction, changes: &Changes) -> Resul
     for end in ended {
         end_family(transaction, &end.family, "reuse").await?;
     }
-    let sessions: Vec<_> = ended.iter().map(|end| revocation::of_session(&end.sid)).collect();
+    let sessions: Vec<_> =
+        ended.iter().map(|end| revocation::of_session(end.sid.as_str(), &end.account)).collect();
     let until = ended.iter().map(|end| end.until).max().unwrap_or_default();
     let full = revocation::put(transaction, &sessions, until).await?;
     let acts: Vec<_> = ended.iter().map(|end| end.act.clone()).collect();

@@ -36,8 +36,8 @@ pub struct EndedSignIns {
 
 impl Store {
     /// Ends whatever could be used once, and all sessions: nothing of it can be relied on in a database that is older than
-    /// what has happened. The clients of the sessions are told, the feed has their `sid`, or all tokens so far if those are too
-    /// many.
+    /// what has happened. The clients of the sessions are told, the feed has their `sid`, their subjects where those are too
+    /// many, or all tokens so far where those are.
     ///
     /// It goes in steps, single-use secrets first; when it breaks off, it is run again. What begins meanwhile stays.
     ///
@@ -142,6 +142,6 @@ impl Store {
 /// Where the feed cannot hold so many sessions, all tokens that were issued until now take their place.
 async fn revoke_all(transaction: &Transaction, bound: u64, until: NumericDate) -> Result<(), StoreError> {
     let now = read_clock(transaction).await?;
-    revocation_table::insert(transaction, &[Revoked::All], now, secs(until)).await?;
+    revocation_table::insert(transaction, &[Revoked::All.into()], now, secs(until)).await?;
     if revocation_table::fit(transaction, bound, now).await? { Ok(()) } else { Err(StoreError::FeedFull) }
 }

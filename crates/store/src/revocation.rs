@@ -1,17 +1,14 @@
 //! What is revoked besides keys.
 
 use claviger_jose::{Kid, Mark, Marked, NumericDate};
-use claviger_oauth::Sid;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
-};
+use claviger_oauth::{Subject, UserId};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     Act, Store, StoreError, audit_log,
     entity::{revocation, signing_key},
     failpoint, revocation_row, revocation_table,
-    store::{advance_revocations, clock, read_clock, read_revisions, secs},
+    store::{advance_revocations, read_clock, read_revisions, secs},
     timed::Transaction,
     waiting::announce,
 };
@@ -66,6 +63,10 @@ pub const MAX_REVOCATIONS: u64 = 80_000;
 /// Rows per statement when all are read.
 const PAGE: u64 = 10_000;
 
+pub(crate) const FORGET: &str = "
+    DELETE FROM revocation WHERE (kind, mark) IN (
+    SELECT kind, mark FROM revocation WHERE until < $1 ORDER BY until LIMIT $2)";
+
 /// Whether the feed had no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
@@ -73,16 +74,35 @@ pub(crate) enum Full {
     Yes,
 }
 
+/// What is revoked, and whose it is where that is known: of very much that is one subject's, the subject is revoked instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owned {
+    pub(crate) revoked: Revoked,
+    pub(crate) sub: Option<Mark>,
+}
+
+impl From<Revoked> for Owned {
+    fn from(revoked: Revoked) -> Self {
+        let sub = if let Revoked::Token { sub, .. } = revoked { sub } else { None };
+        Self { revoked, sub }
+    }
+}
+
+/// A subject, as the feed says it.
+pub(crate) fn subject(account: &UserId) -> Mark {
+    Mark::of(Marked::Sub, Subject::of_user(account).as_str())
+}
+
 /// What ends with a session, as the feed says it: its tokens issued until now.
-pub(crate) fn of_session(sid: &Sid) -> Revoked {
-    Revoked::Session(Mark::of(Marked::Sid, sid.as_str()))
+pub(crate) fn of_session(sid: &str, account: &UserId) -> Owned {
+    Owned { revoked: Revoked::Session(Mark::of(Marked::Sid, sid)), sub: Some(subject(account)) }
 }
 
 /// Puts on the feed what a transaction ends. Where there is no room the feed is as it was: what is ended stays ended, and
 /// access tokens live on for their minutes.
 pub(crate) async fn put(
     transaction: &Transaction,
-    revoked: &[Revoked],
+    revoked: &[Owned],
     until: i64,
 ) -> Result<Full, StoreError> {
     transaction.execute_unprepared("SAVEPOINT feed").await?;
@@ -97,7 +117,7 @@ pub(crate) async fn put(
 async fn put_within(
     transaction: &Transaction,
     bound: u64,
-    revoked: &[Revoked],
+    revoked: &[Owned],
     until: i64,
 ) -> Result<(u64, Full), StoreError> {
     // First of all, and so one after the other.
@@ -113,8 +133,8 @@ impl Store {
     /// Revokes, and answers the number of the feed from which on it is told. `until` is the expiry of the last token that it
     /// can concern, the verifiers' leeway included. What is revoked already is revoked from now; nothing is lifted, and the later `until` holds.
     ///
-    /// Of [very many](MAX_REVOCATIONS) single tokens, those of the subjects that have most of them are revoked by their
-    /// subject: more is revoked then than was asked, never less.
+    /// Of [very many](MAX_REVOCATIONS) single tokens and sessions, those of the subjects that have most of them are revoked by
+    /// their subject: more is revoked then than was asked, never less.
     ///
     /// # Errors
     /// Nothing is changed then. [`StoreError::FeedFull`] if the feed cannot hold more; [`StoreError::Unavailable`] above all.
@@ -137,7 +157,8 @@ impl Store {
         acts: &[Act],
     ) -> Result<u64, StoreError> {
         let transaction = self.begin_write().await?;
-        let (sequence, full) = put_within(&transaction, bound, revoked, secs(until)).await?;
+        let revoked: Vec<Owned> = revoked.iter().copied().map(Owned::from).collect();
+        let (sequence, full) = put_within(&transaction, bound, &revoked, secs(until)).await?;
         if full == Full::Yes {
             transaction.rollback().await?;
             return Err(StoreError::FeedFull);
@@ -190,9 +211,6 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
     pub async fn forget_revocations(&self) -> Result<u64, StoreError> {
-        let now = Expr::cust(clock(self.db.get_database_backend()));
-        let past = Expr::col(revocation::Column::Until).lt(now);
-        let past = revocation::Entity::delete_many().filter(past);
-        Ok(past.exec(&self.db).await?.rows_affected)
+        self.delete_pages(FORGET, read_clock(&self.db).await?).await
     }
 }

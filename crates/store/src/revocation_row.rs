@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use claviger_jose::{Mark, NumericDate};
 use serde_json::{Value, json};
 
-use crate::{Revocation, Revoked, StoreError, entity::revocation::Model, store::date};
+use crate::{Revocation, Revoked, StoreError, entity::revocation::Model, revocation::Owned, store::date};
 
 pub(crate) const TOKEN: &str = "jti";
+pub(crate) const SESSION: &str = "sid";
 pub(crate) const SUBJECT: &str = "sub";
 pub(crate) const ALL: &str = "all";
 
@@ -15,7 +16,7 @@ pub(crate) fn parse(row: &Model) -> Result<Revocation, StoreError> {
     let mark = || mark(&row.mark);
     let revoked = match row.kind.as_str() {
         TOKEN => Revoked::Token { jti: mark()?, sub: row.sub.as_deref().map(self::mark).transpose()? },
-        "sid" => Revoked::Session(mark()?),
+        SESSION => Revoked::Session(mark()?),
         SUBJECT => Revoked::Subject(mark()?),
         "client" => Revoked::Client(mark()?),
         ALL => Revoked::All,
@@ -37,19 +38,18 @@ fn damaged(column: &str) -> StoreError {
 }
 
 /// The rows of what is revoked now, each thing once.
-pub(crate) fn rows(revoked: &[Revoked], now: i64, until: i64) -> Vec<Model> {
+pub(crate) fn rows(revoked: &[Owned], now: i64, until: i64) -> Vec<Model> {
     let mut rows: HashMap<(&str, &[u8]), Option<&Mark>> = HashMap::with_capacity(revoked.len());
-    for revoked in revoked {
-        match revoked {
-            Revoked::Token { jti, sub } => {
-                let known = rows.entry((TOKEN, jti.as_bytes())).or_default();
-                *known = known.or(sub.as_ref());
-            }
-            Revoked::Session(mark) => drop(rows.insert(("sid", mark.as_bytes()), None)),
-            Revoked::Subject(mark) => drop(rows.insert((SUBJECT, mark.as_bytes()), None)),
-            Revoked::Client(mark) => drop(rows.insert(("client", mark.as_bytes()), None)),
-            Revoked::All => drop(rows.insert((ALL, &[]), None)),
-        }
+    for Owned { revoked, sub } in revoked {
+        let name: (&str, &[u8]) = match revoked {
+            Revoked::Token { jti, .. } => (TOKEN, jti.as_bytes()),
+            Revoked::Session(mark) => (SESSION, mark.as_bytes()),
+            Revoked::Subject(mark) => (SUBJECT, mark.as_bytes()),
+            Revoked::Client(mark) => ("client", mark.as_bytes()),
+            Revoked::All => (ALL, &[]),
+        };
+        let known = rows.entry(name).or_default();
+        *known = known.or(sub.as_ref());
     }
     let row = |((kind, mark), sub): ((&str, &[u8]), Option<&Mark>)| Model {
         kind: kind.to_owned(),
@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn each_thing_is_one_row_and_a_known_subject_is_kept() {
         let (jti, sub) = (Mark::from_bytes([1; 16]), Mark::from_bytes([2; 16]));
-        let token = |sub| Revoked::Token { jti, sub };
-        let rows = rows(&[token(None), token(Some(sub)), token(None), Revoked::Subject(jti)], 10, 20);
+        let token = |sub| Owned::from(Revoked::Token { jti, sub });
+        let rows = rows(&[token(None), token(Some(sub)), token(None), Revoked::Subject(jti).into()], 10, 20);
         assert_eq!(rows.len(), 2);
         let [token] = &rows.iter().filter(|row| row.kind == TOKEN).collect::<Vec<_>>()[..] else { panic!() };
         assert_eq!((token.sub.as_deref(), token.not_before), (Some(&[2; 16][..]), 10));

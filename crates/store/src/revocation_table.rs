@@ -8,9 +8,10 @@ use sea_orm::{
 };
 
 use crate::{
-    Revoked, StoreError,
+    StoreError,
     entity::revocation::{Column, Entity, Model},
-    revocation_row::{self, ALL, SUBJECT, TOKEN},
+    revocation::Owned,
+    revocation_row::{self, ALL, SESSION, SUBJECT, TOKEN},
     sign_out::AHEAD,
     timed::Transaction,
 };
@@ -20,7 +21,7 @@ const CHUNK: usize = 5000;
 
 pub(crate) async fn insert(
     transaction: &Transaction,
-    revoked: &[Revoked],
+    revoked: &[Owned],
     now: i64,
     until: i64,
 ) -> Result<(), StoreError> {
@@ -62,17 +63,24 @@ const FROM_POSTGRES: &str = "
            (value ->> 3)::bigint, (value ->> 4)::bigint
     FROM json_array_elements($1::json)";
 
-/// Single tokens of one subject.
+/// Single tokens and sessions of one subject, and the times of a revocation of the subject that means all of them.
 #[derive(Debug, Clone, FromQueryResult)]
-struct Tokens {
+struct Singles {
     sub: Vec<u8>,
     count: i64,
     not_before: i64,
     until: i64,
 }
 
+/// No token was issued after its revocation, and a session names its time by itself. That of a session may lie a minute ahead,
+/// and so the subject's then does: whoever fills the table is kept out for that minute, and nothing is missed.
+const SINGLES: &str = "
+    SELECT sub, count(*) AS count, max(until) AS until,
+           max(CASE kind WHEN 'jti' THEN not_before + 1 ELSE not_before END) AS not_before
+    FROM revocation WHERE kind IN ('jti', 'sid') AND sub IS NOT NULL GROUP BY sub";
+
 /// Brings the table within its bound, and answers whether that was possible. What has passed goes first, then what a
-/// revocation of everything says as well, then single tokens give way to their subjects.
+/// revocation of everything says as well, then single tokens and sessions give way to their subjects.
 pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Result<bool, StoreError> {
     if Entity::find().count(transaction).await? <= bound {
         return Ok(true);
@@ -83,26 +91,19 @@ pub(crate) async fn fit(transaction: &Transaction, bound: u64, now: i64) -> Resu
     if rows <= bound {
         return Ok(true);
     }
-    let tokens = Entity::find()
-        .select_only()
-        .column(Column::Sub)
-        .column_as(Column::Mark.count(), "count")
-        .column_as(Column::NotBefore.max(), "not_before")
-        .column_as(Column::Until.max(), "until")
-        .filter(Column::Kind.eq(TOKEN))
-        .filter(Column::Sub.is_not_null())
-        .group_by(Column::Sub);
-    let tokens = tokens.into_model::<Tokens>().all(transaction).await?;
+    let singles = Statement::from_string(transaction.get_database_backend(), SINGLES);
+    let singles = transaction.query_all_raw(singles).await?;
+    let singles = singles.iter().map(|row| Singles::from_query_result(row, "")).collect::<Result<_, _>>()?;
     let revoked = Entity::find().select_only().column(Column::Mark).filter(Column::Kind.eq(SUBJECT));
     let revoked: HashSet<Vec<u8>> = revoked.into_tuple().all(transaction).await?.into_iter().collect();
-    let Some(subjects) = give_way(tokens, &revoked, rows - bound) else {
+    let Some(subjects) = give_way(singles, &revoked, rows - bound) else {
         return Ok(false);
     };
     for chunk in subjects.chunks(CHUNK) {
         let rows: Vec<Model> = chunk.iter().map(of_subject).collect();
         upsert(transaction, &rows).await?;
-        let gone = chunk.iter().map(|tokens| tokens.sub.clone());
-        let gone = Entity::delete_many().filter(Column::Kind.eq(TOKEN)).filter(Column::Sub.is_in(gone));
+        let gone = Column::Sub.is_in(chunk.iter().map(|singles| singles.sub.clone()));
+        let gone = Entity::delete_many().filter(Column::Kind.is_in([TOKEN, SESSION])).filter(gone);
         gone.exec(transaction).await?;
     }
     Ok(true)
@@ -116,7 +117,7 @@ async fn give_way_to_all(transaction: &Transaction, now: i64) -> Result<(), Stor
         return Ok(());
     };
     let ahead = if all.not_before > now { AHEAD } else { 0 };
-    let session = Column::Kind.eq("sid").and(Column::NotBefore.lte(all.not_before + ahead));
+    let session = Column::Kind.eq(SESSION).and(Column::NotBefore.lte(all.not_before + ahead));
     let meant = Column::NotBefore.lte(all.not_before).or(session);
     let until = Entity::find().select_only().column_as(Column::Until.max(), "until").filter(meant.clone());
     let until: Option<Option<i64>> = until.into_tuple().one(transaction).await?;
@@ -125,30 +126,24 @@ async fn give_way_to_all(transaction: &Transaction, now: i64) -> Result<(), Stor
     upsert(transaction, &[Model { until, ..all }]).await
 }
 
-/// Means each of these tokens: none was issued after its revocation.
-fn of_subject(tokens: &Tokens) -> Model {
-    Model {
-        kind: SUBJECT.to_owned(),
-        mark: tokens.sub.clone(),
-        sub: None,
-        not_before: tokens.not_before + 1,
-        until: tokens.until,
-    }
+fn of_subject(singles: &Singles) -> Model {
+    let Singles { sub, not_before, until, .. } = singles;
+    Model { kind: SUBJECT.to_owned(), mark: sub.clone(), sub: None, not_before: *not_before, until: *until }
 }
 
-/// The subjects whose tokens give way so that there are so many rows less: those with most tokens first, as few as will do.
-/// One row for the subject takes the place of its tokens, if it is not `revoked` already. `None` if all together are not
+/// The subjects whose tokens and sessions give way so that there are so many rows less: those with most of them first, as few
+/// as will do. One row for the subject takes their place, if it is not `revoked` already. `None` if all together are not
 /// enough.
-fn give_way(mut tokens: Vec<Tokens>, revoked: &HashSet<Vec<u8>>, excess: u64) -> Option<Vec<Tokens>> {
-    let gain = |tokens: &Tokens| tokens.count - i64::from(!revoked.contains(&tokens.sub));
-    tokens.sort_by(|one, other| gain(other).cmp(&gain(one)).then_with(|| one.sub.cmp(&other.sub)));
+fn give_way(mut singles: Vec<Singles>, revoked: &HashSet<Vec<u8>>, excess: u64) -> Option<Vec<Singles>> {
+    let gain = |singles: &Singles| singles.count - i64::from(!revoked.contains(&singles.sub));
+    singles.sort_by(|one, other| gain(other).cmp(&gain(one)).then_with(|| one.sub.cmp(&other.sub)));
     let mut freed = 0;
-    let enough = tokens.iter().position(|tokens| {
-        freed += u64::try_from(gain(tokens)).unwrap_or(0);
+    let enough = singles.iter().position(|singles| {
+        freed += u64::try_from(gain(singles)).unwrap_or(0);
         freed >= excess
     })?;
-    tokens.truncate(enough + 1);
-    Some(tokens)
+    singles.truncate(enough + 1);
+    Some(singles)
 }
 
 #[cfg(test)]
@@ -158,7 +153,7 @@ mod tests {
     fn check(counts: &[i64], revoked: &[u8], excess: u64, expected: Option<&[u8]>) {
         let revoked = revoked.iter().map(|&sub| vec![sub]).collect();
         let tokens =
-            (0..).zip(counts).map(|(sub, &count)| Tokens { sub: vec![sub], count, not_before: 1, until: 2 });
+            (0..).zip(counts).map(|(sub, &count)| Singles { sub: vec![sub], count, not_before: 1, until: 2 });
         let subjects = give_way(tokens.collect(), &revoked, excess);
         let subjects =
             subjects.map(|subjects| subjects.iter().map(|tokens| tokens.sub[0]).collect::<Vec<_>>());

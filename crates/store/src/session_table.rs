@@ -1,10 +1,14 @@
 //! Sessions begin, are looked up by what the browser presents, and are forgotten.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use claviger_oauth::{ClientId, SessionSecret, Sid, UserId};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Set, TryIntoModel,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    Set, Statement, TryIntoModel,
     sea_query::{Expr, Query, SelectStatement, SimpleExpr},
 };
 
@@ -18,11 +22,12 @@ use crate::{
     session_row,
     store::{read_clock, secs},
     timed::Transaction,
+    upkeep::{LONGEST, PAGE},
 };
 
 /// How far behind the last use of a session the stored one may be: a page that is loaded again and again writes nothing.
 const TOUCH: i64 = 60;
-/// Rows per transaction when past ones are forgotten, and per statement when some are named.
+/// Rows per statement when some are named.
 pub(crate) const CHUNK: usize = 1000;
 
 impl Store {
@@ -190,36 +195,35 @@ impl Store {
     }
 
     /// Forgets the sessions that nothing can come of any more, and answers how many those were: ended, past their end or
-    /// unused for `idle`, and without a refresh token that is alive.
+    /// unused for `idle`, and without a refresh token that is alive. Of very many some are left for the next time.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] above all.
+    /// [`StoreError::Unavailable`] above all; what was forgotten before is.
     pub async fn forget_sessions(&self, idle: Duration) -> Result<u64, StoreError> {
+        let idle = i64::try_from(idle.as_secs()).unwrap_or(i64::MAX);
         let mut forgotten = 0;
-        loop {
-            let past = self.forget_some_sessions(idle).await?;
-            forgotten += past;
-            if past < CHUNK as u64 {
-                return Ok(forgotten);
+        for column in ENDS {
+            let (started, idle) = (Instant::now(), if column == SEEN { idle } else { 0 });
+            loop {
+                let past = self.forget_some_sessions(column, idle).await?;
+                forgotten += past;
+                if past < PAGE || started.elapsed() > LONGEST {
+                    break;
+                }
             }
         }
+        Ok(forgotten)
     }
 
-    async fn forget_some_sessions(&self, idle: Duration) -> Result<u64, StoreError> {
+    async fn forget_some_sessions(&self, column: &str, idle: i64) -> Result<u64, StoreError> {
         let transaction = self.begin_write().await?;
         let now = read_clock(&transaction).await?;
-        let idle = i64::try_from(idle.as_secs()).unwrap_or(i64::MAX);
-        let over = Condition::any()
-            .add(Column::EndedAt.is_not_null())
-            .add(Column::ExpiresAt.lte(now))
-            .add(Column::SeenAt.lte(now.saturating_sub(idle)));
-        let past = session::Entity::find()
-            .select_only()
-            .column(Column::Sid)
-            .filter(over)
-            .filter(Expr::not_exists(live_families(now)))
-            .limit(CHUNK as u64);
-        let past: Vec<String> = past.into_tuple().all(&transaction).await?;
+        let most = i64::try_from(PAGE).unwrap_or(1);
+        let values = [now.saturating_sub(idle).into(), now.into(), most.into()];
+        let backend = transaction.get_database_backend();
+        let past = Statement::from_sql_and_values(backend, past_statement(column), values);
+        let past = transaction.query_all_raw(past).await?;
+        let past: Vec<String> = past.iter().map(|row| row.try_get("", "sid")).collect::<Result<_, _>>()?;
         if past.is_empty() {
             transaction.rollback().await?;
             return Ok(0);
@@ -231,6 +235,23 @@ impl Store {
         transaction.commit().await?;
         Ok(gone.rows_affected)
     }
+}
+
+const SEEN: &str = "seen_at";
+/// What ends a session, each with an index: of one condition over all of them no index would be used.
+const ENDS: [&str; 3] = ["ended_at", "expires_at", SEEN];
+
+fn past_statement(column: &str) -> String {
+    format!(
+        "SELECT sid FROM session WHERE {column} <= $1 AND NOT EXISTS (
+             SELECT 1 FROM refresh_family f
+             WHERE f.sid = session.sid AND f.ended_at IS NULL AND f.expires_at > $2)
+         ORDER BY {column} LIMIT $3"
+    )
+}
+
+pub(crate) fn past_statements() -> impl Iterator<Item = String> {
+    ENDS.iter().map(|column| past_statement(column))
 }
 
 /// Whether the account is still as it was when its password was read. The row is held until the transaction ends: who

@@ -1,7 +1,7 @@
 //! The end of sessions: one transaction, in which all that could still act for the person ends with them.
 
 use claviger_jose::{Mark, Marked, NumericDate};
-use claviger_oauth::{Sid, Subject, UserId};
+use claviger_oauth::{Sid, UserId};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, Query},
@@ -13,7 +13,9 @@ use crate::{
         account,
         session::{Column, Entity},
     },
-    failpoint, logout_notice, revocation_table,
+    failpoint, logout_notice,
+    revocation::{self, Owned},
+    revocation_table,
     session_table::CHUNK,
     store::{advance_revocations, read_clock, secs},
     timed::Transaction,
@@ -155,7 +157,7 @@ pub(crate) async fn end_sessions_in(
 /// What has ended, to be told.
 pub(crate) struct Ended {
     pub(crate) sessions: u64,
-    revoked: Vec<Revoked>,
+    revoked: Vec<Owned>,
 }
 
 impl Ended {
@@ -173,8 +175,8 @@ impl Ended {
         if !revocation_table::fit(transaction, room, now).await? {
             return Ok(false);
         }
-        let (sessions, subjects): (Vec<Revoked>, Vec<Revoked>) =
-            self.revoked.iter().partition(|revoked| matches!(revoked, Revoked::Session(_)));
+        let (sessions, subjects): (Vec<Owned>, Vec<Owned>) =
+            self.revoked.iter().partition(|owned| matches!(owned.revoked, Revoked::Session(_)));
         revocation_table::insert(transaction, &sessions, now + AHEAD, secs(until)).await?;
         revocation_table::insert(transaction, &subjects, now, secs(until)).await?;
         Ok(true)
@@ -204,7 +206,7 @@ async fn end_account(transaction: &Transaction, account: &UserId) -> Result<Ende
     if ended.revoked.len() > MAX_SIDS {
         ended.revoked.clear();
     }
-    ended.revoked.push(Revoked::Subject(Mark::of(Marked::Sub, Subject::of_user(account).as_str())));
+    ended.revoked.push(Revoked::Subject(revocation::subject(account)).into());
     Ok(ended)
 }
 
@@ -232,8 +234,12 @@ pub(crate) async fn end(transaction: &Transaction, open: &[Open], reason: &str) 
         end_families(transaction, Expr::col("sid").is_in(sids()), reason, now).await?;
         logout_notice::queue(transaction, chunk, now).await?;
     }
-    let revoked = open.iter().map(|(sid, _)| Revoked::Session(Mark::of(Marked::Sid, sid))).collect();
-    Ok(Ended { sessions, revoked })
+    let revoked = open.iter().map(|(sid, account)| match account.parse() {
+        Ok(account) => revocation::of_session(sid, &account),
+        // A damaged name keeps no session from ending.
+        Err(_) => Revoked::Session(Mark::of(Marked::Sid, sid)).into(),
+    });
+    Ok(Ended { sessions, revoked: revoked.collect() })
 }
 
 /// Takes away the codes that were not used yet: there is nothing that a second use would have to end.

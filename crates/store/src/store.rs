@@ -3,7 +3,7 @@ use std::{fmt, path::Path, sync::Arc};
 use claviger_jose::NumericDate;
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, ExprTrait,
-    IsolationLevel, QueryFilter, Set, SqliteTransactionMode, TransactionOptions,
+    IsolationLevel, QueryFilter, QuerySelect, Set, SqliteTransactionMode, TransactionOptions,
     sea_query::{Expr, OnConflict, Query},
 };
 use sea_orm_migration::MigratorTrait;
@@ -186,6 +186,13 @@ pub(crate) async fn advance(
         .filter(revision::Column::Id.eq(1))
         .filter(column.eq(expected));
     Ok(update.exec(transaction).await?.rows_affected == 1)
+}
+
+/// Stands in line for the row of `revision`, as all do who change one of its numbers or write to the log: what they have written
+/// is seen then. SQLite has one writer.
+pub(crate) async fn take_turn(transaction: &Transaction) -> Result<(), StoreError> {
+    revision::Entity::find_by_id(1_i16).lock_exclusive().one(transaction).await?;
+    Ok(())
 }
 
 /// Takes the next number of the revocations, and the row as [`advance`] does. It is never behind the clock: after a restore

@@ -104,7 +104,7 @@ impl Store {
     ///
     /// With a new password, and when the person is disabled, sessions and refresh tokens end in the same transaction, and
     /// access tokens are on the revocation feed `until` the last of them has expired. A new password, and being enabled, end
-    /// a lock-out by wrong guesses.
+    /// a lock-out by wrong guesses, those from the person's own browsers included.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all. Nothing is changed then.

@@ -57,6 +57,7 @@ mod routes;
 pub mod server;
 pub mod signer_pool;
 mod ticker;
+mod upkeep;
 pub mod witnesses;
 
 pub use cli::Cli;

@@ -28,6 +28,7 @@ use crate::{
     routes,
     signer_pool::SignerPool,
     ticker::{TickError, Ticker},
+    upkeep::Upkeep,
     witnesses::Witnesses,
 };
 
@@ -50,6 +51,7 @@ pub(crate) struct Issuance {
     /// Who holds which keys, for operators; empty while nobody listens for them.
     pub(crate) witnesses: ArcSwap<Witnesses>,
     pub(crate) lease: Lease,
+    pub(crate) upkeep: Upkeep,
     pub(crate) mint: Mint,
     pub(crate) counters: Counters,
     /// This process has changed something itself: the ticker need not wait to find out.
@@ -213,6 +215,7 @@ impl Issuance {
             reports: Reports::default(),
             witnesses: ArcSwap::default(),
             lease: Lease::new(config.policy.lifetimes().lease),
+            upkeep: Upkeep::default(),
             mint,
             counters,
             changed: Notify::new(),

@@ -36,6 +36,8 @@ const LONGEST_TASK: Duration = Duration::from_mins(1);
 const SIGHT: Duration = Duration::from_secs(2);
 /// How often it is looked for what can be forgotten, or signed off.
 const UPKEEP: Duration = Duration::from_mins(1);
+/// Each of its jobs is given up before: this is for all of them together.
+const LONGEST_UPKEEP: Duration = Duration::from_mins(10);
 
 /// Keeps what requests are answered from up to date, and the keys on their way.
 ///
@@ -121,7 +123,8 @@ impl Ticker {
         let noting = pulse(LONGEST_TASK, "what verifiers say cannot be noted");
         let seeing = Pulse { period: SIGHT, longest: LONGEST_TASK, fault: "the fleet cannot be seen" };
         let notifying = pulse(LONGEST_TASK, "clients cannot be told of log-outs");
-        let tidying = Pulse { period: UPKEEP, longest: LONGEST_TASK, fault: "the database cannot be tidied" };
+        let tidying =
+            Pulse { period: UPKEEP, longest: LONGEST_UPKEEP, fault: "the database cannot be tidied" };
         tokio::join!(
             looking.beat(|| self.changed(), || self.counted_look()),
             telling.beat(|| self.news.notified(), || self.tell()),
@@ -160,6 +163,14 @@ pub enum TickError {
     /// A key that makes the program panic; the keys in use stay as they were.
     #[error("opening or using the keys panicked")]
     Panicked,
+    /// One of the jobs that keep the database tidy.
+    #[error("{what}")]
+    Upkeep {
+        /// What is not done.
+        what: &'static str,
+        /// Why.
+        source: Box<TickError>,
+    },
     /// No answer, not even an error: a connection that was cut without a word.
     #[error("the database has not answered within {0:?}")]
     Silent(Duration),

@@ -13,6 +13,10 @@ pub struct Model {
     pub consecutive: i64,
     /// Of guesses: none before. Of a rate: when it will have been empty again.
     pub not_before: i64,
+    /// Of guesses in a browser that is known: the bucket of the account, by which they are forgiven.
+    pub account: Option<Vec<u8>>,
+    /// From when on it need not be remembered. `None`: written by a binary that did not say.
+    pub forget_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

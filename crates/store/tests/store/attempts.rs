@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use claviger_oauth::LinkSecret;
 use claviger_store::{
-    AttemptLimits, Bucket, LinkOutcome, LinkPurpose, Reservation, Store, StoreError, UserChange, UserOutcome,
+    AttemptLimits, Bucket, LinkOutcome, LinkPurpose, NewUser, Reservation, Store, StoreError, UserChange,
+    UserOutcome,
 };
 
 use crate::{
     accounts::{act, hash, name, new_user},
-    fixture::{Database, at, on_each_database},
+    fixture::{Database, Intruder, at, on_each_database},
 };
 
 const GUESSES: AttemptLimits = AttemptLimits::Guesses {
@@ -120,33 +121,93 @@ async fn a_new_password_and_being_enabled_end_a_lock_out() {
         let password = UserChange { password: Some(&other), ..UserChange::default() };
         let enabled = UserChange { disabled: Some(false), ..UserChange::default() };
         for change in [password, enabled] {
-            assert_eq!(passing(&store, &[account()], 12).await, 10);
+            let browsers = ["one", "two"].map(|mark| Bucket::of_browser(mark, &name("ada"), GUESSES));
+            let stranger = Bucket::of_browser("one", &name("bob"), GUESSES);
+            for bucket in [account(), browsers[0], browsers[1], stranger] {
+                passing(&store, &[bucket], 12).await;
+                assert!(!passes(&store, &[bucket]).await);
+            }
             let outcome = store.change_user(&new.id, None, change, at(9), &[]).await;
             assert_eq!(outcome.expect("changed"), UserOutcome::Applied);
+            for bucket in [account(), browsers[0], browsers[1]] {
+                assert!(passes(&store, &[bucket]).await, "where the person sits, too");
+            }
+            assert!(!passes(&store, &[stranger]).await, "somebody else's guesses stay");
         }
-        assert!(passes(&store, &[account()]).await);
     })
     .await;
+}
+
+/// Lets days pass for what was counted, and a minute.
+async fn days_pass(intruder: &Intruder, days: u32) {
+    let seconds = days * 86_400 + 60;
+    let back = format!(
+        "UPDATE attempt SET window_at = window_at - {seconds}, not_before = not_before - {seconds},
+         forget_at = CASE WHEN forget_at < 4000000000 THEN forget_at - {seconds} ELSE forget_at END"
+    );
+    intruder.execute(&back).await.expect("as if so long ago");
 }
 
 // S-90
 #[tokio::test]
 async fn what_is_long_past_is_forgotten_and_a_hard_stop_never() {
     on_each_database(async |database| {
-        let store = database.open().await;
+        let (store, intruder) = (database.open().await, database.intruder().await);
+        let forgotten = async || store.forget_attempts().await.expect("it answers");
         assert!(passes(&store, &[account(), address("a")]).await);
+        assert!(passes(&store, &[account()]).await);
+        assert_eq!(forgotten().await, 0);
+        days_pass(&intruder, 1).await;
+        assert_eq!(forgotten().await, 1, "the address: two guesses are remembered for two days");
+        days_pass(&intruder, 2).await;
+        assert_eq!(forgotten().await, 1);
+
+        let quick = AttemptLimits::Guesses { most: 1_000, within: LIFE, longest: LIFE, stop: 100 };
+        let quick = Bucket::of_account(&name("ada"), quick);
+        assert_eq!(passing(&store, &[quick], 101).await, 100);
+        days_pass(&intruder, 99).await;
+        assert_eq!(forgotten().await, 0);
+        let stopped = store.reserve_attempt(&[account(), address("a")]).await.expect("it answers");
+        assert_eq!(stopped, Reservation::Stopped, "no time is promised");
+    })
+    .await;
+}
+
+// S-90
+#[tokio::test]
+async fn what_an_older_binary_has_counted_is_remembered_for_a_month() {
+    on_each_database(async |database| {
+        let (store, intruder) = (database.open().await, database.intruder().await);
+        assert!(passes(&store, &[account()]).await);
+        intruder.execute("UPDATE attempt SET forget_at = NULL").await.expect("as if by an older binary");
+        days_pass(&intruder, 29).await;
         assert_eq!(store.forget_attempts().await.expect("it answers"), 0);
-        let intruder = database.intruder().await;
-        let back = "UPDATE attempt SET window_at = window_at - 3000000, not_before = 0";
-        intruder.execute(back).await.expect("as if a month ago");
-        intruder
-            .execute("UPDATE attempt SET consecutive = 100 WHERE consecutive > 0")
-            .await
-            .expect("guessed to the end");
-        assert_eq!(store.forget_attempts().await.expect("it answers"), 1, "the address");
-        assert!(!passes(&store, &[account()]).await);
-        intruder.execute("UPDATE attempt SET consecutive = 99").await.expect("not to the end");
+        days_pass(&intruder, 2).await;
         assert_eq!(store.forget_attempts().await.expect("it answers"), 1);
+
+        assert!(passes(&store, &[account()]).await);
+        intruder.execute("UPDATE attempt SET consecutive = 100, forget_at = 9").await.expect("counted on");
+        assert_eq!(
+            store.forget_attempts().await.expect("it answers"),
+            0,
+            "a hard stop is one whoever says it"
+        );
+    })
+    .await;
+}
+
+// S-90
+#[tokio::test]
+async fn guesses_at_very_many_names_are_gone_after_a_day() {
+    on_each_database(async |database| {
+        let (store, intruder) = (database.open().await, database.intruder().await);
+        let names: Vec<Bucket> =
+            (0..600).map(|number| Bucket::of_account(&name(&format!("nobody{number}")), GUESSES)).collect();
+        assert!(passes(&store, &names).await);
+        days_pass(&intruder, 1).await;
+        assert!(passes(&store, &names[..1]).await, "one goes on");
+        assert_eq!(store.forget_attempts().await.expect("it answers"), 599);
+        assert_eq!(intruder.count("attempt").await, 1);
     })
     .await;
 }
@@ -231,6 +292,60 @@ async fn a_newer_link_voids_the_older_and_what_has_expired_is_forgotten() {
         assert_eq!(store.forget_links().await.expect("it answers"), 0);
         database.intruder().await.execute("UPDATE one_time_link SET expires_at = 9").await.expect("later");
         assert_eq!(store.forget_links().await.expect("it answers"), 1);
+    })
+    .await;
+}
+
+/// A person who would be administrator.
+fn administrator(number: u8) -> NewUser {
+    let mut new = new_user(number, &format!("admin{number}"));
+    new.profile.roles = vec![PURPOSE.role().to_owned()];
+    new
+}
+
+// S-93
+#[tokio::test]
+async fn there_is_one_first_administrator_even_of_two_links() {
+    on_each_database(async |database| {
+        let (store, intruder) = (database.open().await, database.intruder().await);
+        store.add_link(&link(1), PURPOSE, None, LIFE, &[]).await.expect("added");
+        // As if the two had been made at the same time.
+        intruder.execute("UPDATE one_time_link SET account = 'x'").await.expect("hidden");
+        store.add_link(&link(2), PURPOSE, None, LIFE, &[]).await.expect("added");
+        intruder.execute("UPDATE one_time_link SET account = NULL").await.expect("there are two");
+        let at_once = [1, 2].map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.add_user_by_link(&link(number), PURPOSE, &administrator(number), &[]).await
+            })
+        });
+        let mut used = 0;
+        for task in at_once {
+            used += usize::from(task.await.expect("it ran").expect("it answers") == LinkOutcome::Used);
+        }
+        assert_eq!((used, store.users(None, 9).await.expect("read").len()), (1, 1));
+        assert_eq!(
+            intruder.count("one_time_link WHERE used_at IS NULL").await,
+            1,
+            "nothing was done by the other"
+        );
+    })
+    .await;
+}
+
+// S-93
+#[tokio::test]
+async fn of_links_that_are_made_at_once_one_can_be_used() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        let at_once = (0..8).map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.add_link(&link(number), PURPOSE, None, LIFE, &[]).await })
+        });
+        for task in at_once.collect::<Vec<_>>() {
+            task.await.expect("it ran").expect("added");
+        }
+        assert_eq!(database.intruder().await.count("one_time_link").await, 1);
     })
     .await;
 }

@@ -48,6 +48,7 @@ async fn of_two_hundred_at_once_at_two_replicas_one_redeems_a_code_and_the_repla
         let session = Revoked::Session(Mark::of(Marked::Sid, "s1"));
         let feed = home.store.load_revocations().await.expect("it loads").revocations;
         assert!(feed.iter().any(|revocation| revocation.revoked == session), "{feed:?}");
+        assert_eq!(home.intruder.count("revocation WHERE sub IS NULL").await, 0, "it is known whose it is");
     })
     .await;
 }
@@ -184,6 +185,12 @@ async fn an_assertion_is_new_once_across_replicas() {
             }
             assert_eq!(new, 1);
         }
+        // Of a replica whose clock is behind it is good for a while yet.
+        let (hash, now) = (random(), replicas[0].now().await.expect("a time"));
+        let past = at(now.as_secs() - 30);
+        assert!(replicas[0].use_assertion(&hash, past).await.expect("it answers"));
+        assert_eq!(replicas[0].forget_past_grants().await.expect("it answers"), 0);
+        assert!(!replicas[1].use_assertion(&hash, past).await.expect("it answers"));
         replicas[0].use_assertion(&random(), at(5)).await.expect("it answers");
         assert_eq!(replicas[0].forget_past_grants().await.expect("it answers"), 1);
     })

@@ -4,7 +4,7 @@ use claviger_jose::{Algorithm, Jwk, NumericDate};
 use claviger_keyring::{KeyState, Move, SealedKey, rand_core::OsRng};
 use claviger_store::{KeyOp, NewKey, Store, StoreError};
 use migrations::Migrator;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait, Value};
 use tempfile::TempDir;
 
 use crate::postgres::Postgres;
@@ -74,6 +74,39 @@ impl Intruder {
 
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.read(&format!("SELECT CAST(count(*) AS TEXT) FROM {sql}")).await.parse().expect("a number")
+    }
+
+    /// How the database would go about a statement, line by line. PostgreSQL is told to avoid what it prefers for small tables.
+    pub(crate) async fn plan(&self, sql: &str) -> Vec<String> {
+        let transaction = self.0.begin().await.expect("a transaction");
+        let backend = transaction.get_database_backend();
+        let (explain, column) = match backend {
+            DbBackend::Postgres => ("EXPLAIN", "QUERY PLAN"),
+            _ => ("EXPLAIN QUERY PLAN", "detail"),
+        };
+        if backend == DbBackend::Postgres {
+            for way in ["seqscan", "hashjoin", "mergejoin"] {
+                let off = format!("SET LOCAL enable_{way} = off");
+                transaction.execute_unprepared(&off).await.expect("a setting");
+            }
+        }
+        let statement = Statement::from_string(backend, format!("{explain} {sql}"));
+        let rows =
+            transaction.query_all_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        rows.iter().map(|row| row.try_get("", column).expect("a text")).collect()
+    }
+
+    /// Whether a statement answers a row, which it does for nothing: all that it does is taken back.
+    pub(crate) async fn would_answer<const N: usize>(&self, sql: &str, values: [Value; N]) -> bool {
+        let transaction = self.0.begin().await.expect("a transaction");
+        let statement = Statement::from_sql_and_values(transaction.get_database_backend(), sql, values);
+        let row = transaction.query_one_raw(statement).await.expect("it runs");
+        transaction.rollback().await.expect("it is taken back");
+        row.is_some()
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.0.get_database_backend()
     }
 
     /// Takes the guards of the key table away, as damage below the database would.

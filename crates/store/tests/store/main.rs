@@ -20,6 +20,7 @@ mod outages;
 pub mod postgres;
 #[cfg(feature = "failpoints")]
 mod refresh_failpoints;
+mod refresh_verdicts;
 mod refreshes;
 mod registry;
 mod relay;
@@ -30,3 +31,4 @@ mod server_secrets;
 mod serving;
 mod sessions;
 mod sign_outs;
+mod upkeep;

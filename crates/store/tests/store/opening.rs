@@ -73,6 +73,44 @@ impl MigratorTrait for Previous {
     }
 }
 
+// S-113
+#[tokio::test]
+async fn what_was_revoked_and_counted_before_is_kept_and_told_when_to_be_forgotten() {
+    on_each_database(async |database| {
+        Store::open::<Previous>(&database.url).await.expect("it opens").close().await.expect("it closes");
+        let bytes = |byte: u8, length: usize| {
+            let hex = crate::fixture::hex(&vec![byte; length]);
+            if database.is_sqlite() { format!("x'{hex}'") } else { format!("decode('{hex}', 'hex')") }
+        };
+        let older = database.intruder().await;
+        for (kind, byte, sub) in [("jti", 1, bytes(9, 16)), ("sid", 2, "NULL".to_owned())] {
+            let values = format!("'{kind}', {}, {sub}, 100, 4000000000", bytes(byte, 16));
+            let sql =
+                format!("INSERT INTO revocation (kind, mark, sub, not_before, until) VALUES ({values})");
+            older.execute(&sql).await.expect("as it was");
+        }
+        for consecutive in [0, 1, 9, 99, 100] {
+            let values = format!("{}, 1000, 1, {consecutive}, 0", bytes(consecutive, 32));
+            let sql = format!(
+                "INSERT INTO attempt (bucket, window_at, count, consecutive, not_before) VALUES ({values})"
+            );
+            older.execute(&sql).await.expect("as it was");
+        }
+        let store = database.open().await;
+        assert_eq!(store.load_revocations().await.expect("they load").revocations.len(), 2);
+        let days = |days: i64| format!("attempt WHERE forget_at = {}", 1000 + days * 86_400);
+        for (after, rows) in [(1, 2), (9, 1), (30, 1)] {
+            assert_eq!(older.count(&days(after)).await, rows, "after {after} days");
+        }
+        assert_eq!(store.forget_attempts().await.expect("it answers"), 4, "not the hard stop");
+        let owned = format!("UPDATE revocation SET sub = {} WHERE kind = 'sid'", bytes(9, 16));
+        older.execute(&owned).await.expect("a session has a subject now");
+        let wrong = format!("UPDATE revocation SET sub = {}", bytes(9, 15));
+        older.execute(&wrong).await.expect_err("of this length");
+    })
+    .await;
+}
+
 /// What the binary before this one writes: it knows no column that came later.
 fn older_statements(kid: &str) -> [String; 4] {
     let key = "'ES256', 'access-token', 'prepared', 100, NULL, 100, '{}'";

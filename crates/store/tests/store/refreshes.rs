@@ -24,6 +24,7 @@ fn refused(outcome: &RefreshOutcome, expected: RefusedRefresh) {
 async fn is_on_feed(home: &Home) -> bool {
     let session = Revoked::Session(Mark::of(Marked::Sid, "s1"));
     let feed = home.store.load_revocations().await.expect("it loads");
+    assert_eq!(home.intruder.count("revocation WHERE sub IS NULL").await, 0, "it is known whose it is");
     feed.revocations.iter().any(|revocation| revocation.revoked == session)
 }
 

@@ -58,7 +58,7 @@ async fn more_sessions_than_the_feed_holds_are_told_by_one_word() {
         house
             .execute(&format!(
                 "{numbers} INSERT INTO session (hash, sid, account, auth_time, amr, created_at, seen_at, expires_at, user_agent, address)
-                 SELECT {hash}, 's' || n, 'ada', 0, '[]', 0, 0, 4000000000, '', '' FROM numbers"
+                 SELECT {hash}, 's' || n, 'a' || n, 0, '[]', 0, 0, 4000000000, '', '' FROM numbers"
             ))
             .await;
         let ended = house.store.end_all_sign_ins_within(1800, FAR, &[]).await.expect("ended");

@@ -7,6 +7,7 @@ use claviger_store::{Revoked, SignedOut};
 use crate::{
     fixture::on_each_database,
     house::{FAR, House, act, client, revoked_sid, revoked_sub, user},
+    upkeep::{hash, numbers},
 };
 
 /// Two people; Ada is signed in twice.
@@ -176,6 +177,34 @@ async fn a_client_that_a_person_allows_no_more_has_nothing_of_theirs_left() {
         assert!(house.alive(&crate::house::secret(1)).await.is_some(), "the person stays signed in");
         assert!(!house.store.withdraw_consent(&ada, &shop, &[]).await.expect("ok"));
         assert_eq!(house.audited().await, 2);
+    })
+    .await;
+}
+
+// S-85
+#[tokio::test]
+async fn who_signs_in_and_out_without_an_end_keeps_nobody_else_from_being_told() {
+    on_each_database(async |database| {
+        let house = House::of(&database, &["ada", "bob"]).await;
+        let ((_, adas), (_, bobs)) = (house.begin("ada", 1).await, house.begin("bob", 2).await);
+        house.store.end_session(&adas.sid, FAR, &[]).await.expect("ended");
+        let latest = house.feed().await[0].not_before;
+        let (rows, hash) = (numbers(&database, 80_000), hash(&database));
+        let first = "(SELECT sub FROM revocation), (SELECT not_before FROM revocation), 4000000000";
+        house
+            .execute(&format!(
+                "INSERT INTO revocation (kind, mark, sub, not_before, until) {rows} 'sid', substr({hash}, 17), {first} FROM s"
+            ))
+            .await;
+        let told = house.store.end_session(&bobs.sid, FAR, &[]).await.expect("ended");
+        assert!(told.sequence.is_some(), "it is told");
+        let feed = house.feed().await;
+        let revoked: Vec<_> = feed.iter().map(|revocation| revocation.revoked).collect();
+        assert_eq!(revoked.len(), 2, "what was ada's gives way to her");
+        assert!(revoked.contains(&revoked_sub("ada")) && revoked.contains(&revoked_sid(&bobs.sid)));
+        let ada = feed.iter().find(|revocation| revocation.revoked == revoked_sub("ada")).expect("there");
+        assert_eq!(ada.not_before, latest, "no token of her sessions is missed");
+        house.store.revoke(&[revoked_sub("bob")], FAR, &[]).await.expect("nor is an operator kept from it");
     })
     .await;
 }

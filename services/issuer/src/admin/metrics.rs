@@ -130,6 +130,9 @@ fn own(view: &StatusView) {
     if let Some(age) = own.lease_age {
         gauge!("claviger_lease_age_seconds").set(age.as_secs_f64());
     }
+    if let Some(age) = own.upkeep_age {
+        gauge!("claviger_upkeep_age_seconds").set(age.as_secs_f64());
+    }
 }
 
 fn count(counters: &Counters) {
@@ -179,6 +182,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("claviger_clock_off", "Whether the clock differs from the database's."),
     ("claviger_unusable_keys", "Stored keys that cannot be used."),
     ("claviger_lease_age_seconds", "The time since the database confirmed the keys."),
+    ("claviger_upkeep_age_seconds", "The time since the database was tidied, by the replica on duty."),
 ];
 
 const COUNTERS: &[(&str, &str)] = &[
@@ -249,11 +253,16 @@ mod tests {
         let mut view = view(Vec::new(), Vec::new());
         view.feed = None;
         let text = rendered(&view);
-        for absent in
-            ["claviger_key_age_seconds{", "claviger_feed_age_seconds ", "claviger_lease_age_seconds "]
-        {
+        for absent in [
+            "claviger_key_age_seconds{",
+            "claviger_feed_age_seconds ",
+            "claviger_lease_age_seconds ",
+            "claviger_upkeep_age_seconds ",
+        ] {
             assert!(!text.contains(absent), "{absent}");
         }
+        view.own.upkeep_age = Some(Duration::from_mins(2));
+        check(&view, &["claviger_upkeep_age_seconds 120"]);
         check(
             &view,
             &[

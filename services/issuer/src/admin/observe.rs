@@ -76,6 +76,7 @@ fn view(issuance: &Issuance) -> StatusView {
             refusal: issuance.why_not_ready(),
             clock_is_off: issuance.lease.clock_is_off(),
             lease_age: issuance.lease.age(),
+            upkeep_age: issuance.upkeep.age(),
             unusable_keys: keys.unusable,
         },
         witnesses: witnesses.as_ref().clone(),

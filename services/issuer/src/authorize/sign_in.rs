@@ -55,6 +55,7 @@ async fn attempt(visitor: &Visitor, body: Body) -> Result<Response, Refusal> {
         Ok(logged_in) => return enter(visitor, interaction, &logged_in).await,
         Err(LogInError::Malformed(_) | LogInError::Wrong) => LogInProblem::Wrong,
         Err(LogInError::TooMany { retry_after }) => LogInProblem::TooMany { retry_after },
+        Err(LogInError::Stopped) => LogInProblem::Stopped,
         Err(LogInError::Busy(_)) => LogInProblem::Busy,
         Err(LogInError::Unavailable(error)) => {
             tracing::warn!(%error, "nobody can sign in");

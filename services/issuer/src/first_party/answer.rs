@@ -32,6 +32,9 @@ pub(super) enum Refusal {
     /// Too many attempts at this account or from this address.
     #[error("too many attempts")]
     TooMany(Duration),
+    /// Too many wrong ones in a row, until an operator says otherwise.
+    #[error("too many attempts, and no more until an operator says so")]
+    Stopped,
     /// Too many people at once, or no database.
     #[error("busy or unavailable")]
     Unavailable(Duration),
@@ -55,6 +58,7 @@ impl From<LogInError> for Refusal {
             LogInError::Malformed(reason) => Self::Malformed(reason.into()),
             LogInError::Wrong => Self::Wrong,
             LogInError::TooMany { retry_after } => Self::TooMany(retry_after),
+            LogInError::Stopped => Self::Stopped,
             LogInError::Busy(_) => Self::Unavailable(SOON),
             LogInError::Unavailable(error) => error.into(),
         }
@@ -112,6 +116,11 @@ impl Refusal {
                 (StatusCode::UNAUTHORIZED, "invalid_credentials", "the name or the password is wrong")
             }
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "come again later"),
+            Self::Stopped => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_attempts",
+                "an operator must let the person in again",
+            ),
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "come again in a moment")
             }
@@ -234,6 +243,7 @@ mod tests {
         check(&Refusal::NotFirstParty, (403, "unauthorized_client"), (400, "unauthorized_client"));
         both(Refusal::CrossSite, (403, "cross_site"));
         both(Refusal::TooMany(SOON), (429, "too_many_attempts"));
+        both(Refusal::Stopped, (429, "too_many_attempts"));
         both(Refusal::Unavailable(SOON), (503, "temporarily_unavailable"));
         both(Refusal::Token(TokenError::InvalidGrant("used".into())), (401, "invalid_token"));
         both(Refusal::Token(TokenError::InvalidClient("no such client".into())), (401, "invalid_client"));
@@ -247,6 +257,7 @@ mod tests {
     fn who_must_wait_is_told_for_how_long_and_who_is_not_known_is_challenged() {
         let wait = |refusal: Refusal| refusal.into_response().headers().get(RETRY_AFTER).cloned();
         assert_eq!(wait(Refusal::TooMany(Duration::from_mins(10))).unwrap(), "600");
+        assert_eq!(wait(Refusal::Stopped), None, "no time is promised");
         assert_eq!(wait(Refusal::Unavailable(Duration::ZERO)).unwrap(), "1");
         assert_eq!(wait(TokenError::TemporarilyUnavailable { retry_after: 7 }.into()).unwrap(), "7");
         assert_eq!(wait(Refusal::Wrong), None);

@@ -44,6 +44,8 @@ pub(crate) enum LogInProblem {
         /// When the next attempt will be looked at.
         retry_after: Duration,
     },
+    /// Too many wrong ones in a row: an operator ends that, and no time.
+    Stopped,
     /// Too many people at once; the password was not looked at.
     Busy,
     /// The database cannot be reached.
@@ -56,14 +58,14 @@ impl LogInProblem {
     fn status(self) -> StatusCode {
         match self {
             Self::Wrong | Self::Stale => StatusCode::FORBIDDEN,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany { .. } | Self::Stopped => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Wrong | Self::Stale => None,
+            Self::Wrong | Self::Stale | Self::Stopped => None,
             Self::TooMany { retry_after } => Some(retry_after),
             Self::Busy => Some(Duration::from_secs(2)),
             Self::Unavailable => Some(Duration::from_secs(30)),
@@ -71,10 +73,11 @@ impl LogInProblem {
     }
 
     fn text(self, words: &Words) -> String {
-        let LogInWords { wrong, busy, unavailable, stale, .. } = words.log_in;
+        let LogInWords { wrong, stopped, busy, unavailable, stale, .. } = words.log_in;
         match self {
             Self::Wrong => wrong.to_owned(),
             Self::TooMany { retry_after } => (words.too_many)(&(words.length)(retry_after)),
+            Self::Stopped => stopped.to_owned(),
             Self::Busy => busy.to_owned(),
             Self::Unavailable => unavailable.to_owned(),
             Self::Stale => stale.to_owned(),

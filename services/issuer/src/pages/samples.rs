@@ -86,6 +86,7 @@ pub(super) fn pages(given: Given<'_>, site: &Site, language: Language) -> Vec<(S
     let problems = [
         ("wrong", LogInProblem::Wrong),
         ("too-many", LogInProblem::TooMany { retry_after: Duration::from_secs(130) }),
+        ("stopped", LogInProblem::Stopped),
         ("busy", LogInProblem::Busy),
         ("unavailable", LogInProblem::Unavailable),
         ("stale", LogInProblem::Stale),

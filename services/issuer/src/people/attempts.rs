@@ -24,7 +24,7 @@ const ADDRESS: AttemptLimits = AttemptLimits::Rate { burst: 100, each: Duration:
 /// who guess wrong lock out strangers, and the person gets in.
 pub(super) fn buckets(name: &Username, device: Option<&KnownDevice>, address: IpAddr) -> [Bucket; 2] {
     let guesses = match device {
-        Some(device) => Bucket::new("device", &format!("{} {}", device.mark(), name.key()), ACCOUNT),
+        Some(device) => Bucket::of_browser(device.mark(), name, ACCOUNT),
         None => Bucket::of_account(name, ACCOUNT),
     };
     [guesses, Bucket::new("address", &prefix(address), ADDRESS)]

@@ -22,7 +22,7 @@ use super::{
 use crate::{actor::Actor, rng::SystemRng};
 
 /// What an administrator is, as a role.
-pub(crate) const ROLE: &str = "administrator";
+pub(crate) const ROLE: &str = PURPOSE.role();
 /// Where the link leads.
 pub(crate) const PATH: &str = "/welcome";
 /// How long a link can be used: long enough to walk to another desk, too short to be forgotten in a drawer.

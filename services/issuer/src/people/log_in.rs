@@ -53,6 +53,9 @@ pub(crate) enum LogInError {
     Wrong,
     #[error("too many attempts")]
     TooMany { retry_after: Duration },
+    /// Too many wrong ones in a row: no time ends that, an operator does.
+    #[error("too many attempts, and no more until an operator says so")]
+    Stopped,
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error("the database failed")]
@@ -75,16 +78,25 @@ pub(crate) async fn log_in(
     let place = gate.passwords.place()?;
     let device = origin.device.and_then(|cookie| gate.devices.recognise(&name, cookie));
     let buckets = buckets(&name, device.as_ref(), origin.address);
-    if let Reservation::Refused { retry_after } = gate.store.reserve_attempt(&buckets).await? {
-        tracing::info!(address = %origin.address, "too many log-ins were tried");
-        return Err(LogInError::TooMany { retry_after });
+    let refused = match gate.store.reserve_attempt(&buckets).await? {
+        Reservation::Reserved => None,
+        Reservation::Refused { retry_after } => Some(LogInError::TooMany { retry_after }),
+        Reservation::Stopped => Some(LogInError::Stopped),
+    };
+    if let Some(refused) = refused {
+        // Whom it keeps out, if it is somebody: what was typed is not logged.
+        let user = gate.store.user_by_name(&name).await.ok().flatten().map(|user| user.id);
+        let user = user.as_ref().map(tracing::field::display);
+        tracing::info!(address = %origin.address, user, reason = %refused, "a log-in was not looked at");
+        return Err(refused);
     }
     let user = gate.store.user_by_name(&name).await?;
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
     let verdict = place.verify(hash.clone(), password).await?;
-    let (Some(user), Some(verified), Verdict::Right { upgraded }) = (user, hash, verdict) else {
+    let (Some(user), Some(verified), Verdict::Right { upgraded }) = (&user, hash, verdict) else {
         // The name is not logged: some type their password there.
-        tracing::info!(address = %origin.address, "a log-in was refused");
+        let user = user.as_ref().map(|user| tracing::field::display(&user.id));
+        tracing::info!(address = %origin.address, user, "a log-in was refused");
         return Err(LogInError::Wrong);
     };
     let noted = LogIn { user: &user.id, verified: &verified, upgraded: upgraded.as_ref(), buckets: &buckets };
@@ -96,7 +108,7 @@ pub(crate) async fn log_in(
     }
     tracing::info!(user = %user.id, "somebody has logged in");
     let device = device.map_or_else(|| gate.devices.remember(&name), super::device::KnownDevice::into_cookie);
-    Ok(LoggedIn { user, device })
+    Ok(LoggedIn { user: user.clone(), device })
 }
 
 impl fmt::Debug for Credentials<'_> {

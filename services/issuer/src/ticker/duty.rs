@@ -7,7 +7,8 @@ use std::{
 
 use claviger_jose::{NumericDate, Typ};
 use claviger_keyring::FleetView;
-use claviger_store::Checkpoint;
+use claviger_store::{Checkpoint, StoreError};
+use tokio::time::timeout;
 
 use super::{TickError, Ticker};
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
 
 /// For how long the duty is taken. Whoever has it renews it with each look; when it dies, another one takes over.
 const DUTY: Duration = Duration::from_secs(10);
+
+/// After this a job of the upkeep is given up, so that the others have their turn.
+const LONGEST_JOB: Duration = Duration::from_mins(1);
 
 impl Ticker {
     /// Takes the steps that are due by the keys in memory; a look then sees what came of it.
@@ -74,18 +78,27 @@ impl Ticker {
         Ok(())
     }
 
-    /// Forgets what concerns no token and no session any more, and grants that have passed, and signs the audit log off.
+    /// Signs the audit log off, and forgets what concerns no token and no session any more, and grants that have passed. Each
+    /// of these fails by itself; the first that did is told.
     pub(super) async fn tidy(&self) -> Result<(), TickError> {
-        if self.on_duty.load(Ordering::Acquire) {
-            self.store.forget_revocations().await?;
-            self.store.forget_past_grants().await?;
-            self.store.forget_sessions(self.issuance.config.sign_in.session_idle).await?;
-            self.notices.abandon().await?;
-            self.store.forget_attempts().await?;
-            self.store.forget_links().await?;
-            self.keep_checkpoint().await?;
+        let (store, upkeep) = (&self.store, &self.issuance.upkeep);
+        if !self.on_duty.load(Ordering::Acquire) {
+            upkeep.is_others();
+            return Ok(());
         }
-        Ok(())
+        let idle = self.issuance.config.sign_in.session_idle;
+        let outcomes = [
+            job("the audit log is not signed off", self.keep_checkpoint()).await,
+            job("revocations are not forgotten", forget(store.forget_revocations())).await,
+            job("grants are not forgotten", forget(store.forget_past_grants())).await,
+            job("sessions are not forgotten", forget(store.forget_sessions(idle))).await,
+            job("log-outs are not given up", async { Ok(self.notices.abandon().await?) }).await,
+            job("attempts are not forgotten", forget(store.forget_attempts())).await,
+            job("links are not forgotten", forget(store.forget_links())).await,
+        ];
+        let outcome: Result<(), TickError> = outcomes.into_iter().collect();
+        upkeep.note(outcome.is_ok());
+        outcome
     }
 
     /// Whether the plan has something to do by the keys in memory, if nobody is waited for.
@@ -140,4 +153,16 @@ impl Ticker {
     fn remember_checkpoint(&self, last: LastCheckpoint) {
         *self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
+}
+
+async fn job(what: &'static str, work: impl Future<Output = Result<(), TickError>>) -> Result<(), TickError> {
+    let done = timeout(LONGEST_JOB, work).await.unwrap_or(Err(TickError::Silent(LONGEST_JOB)));
+    done.map_err(|source| {
+        tracing::debug!(error = %source, "{what}");
+        TickError::Upkeep { what, source: Box::new(source) }
+    })
+}
+
+async fn forget(rows: impl Future<Output = Result<u64, StoreError>>) -> Result<(), TickError> {
+    Ok(rows.await.map(drop)?)
 }

@@ -70,9 +70,9 @@ impl House {
         Ticker::new(issuance, self.store.clone(), vault, rotation)
     }
 
-    async fn execute(&self, sql: &str) {
+    async fn execute(&self, sql: &str) -> u64 {
         let database = Database::connect(url(self.directory.path())).await.unwrap();
-        database.execute_unprepared(sql).await.unwrap();
+        database.execute_unprepared(sql).await.unwrap().rows_affected()
     }
 }
 
@@ -135,4 +135,31 @@ async fn a_replica_starts_and_serves_from_a_database_that_takes_no_writes() {
     replica.look().await.unwrap();
     let tag = replica.issuance.keys.load().published.tag().to_owned();
     assert!(house.store.key_sets().await.unwrap().contains_key(&tag), "it is caught up on");
+}
+
+#[tokio::test]
+async fn what_cannot_be_forgotten_keeps_nothing_else_from_being_done() {
+    let house = House::new().await;
+    let replica = house.replica(House::vault(7));
+    replica.first().await.unwrap();
+    replica.tidy().await.unwrap();
+    assert_eq!(replica.issuance.upkeep.age(), None, "another replica may be on duty");
+    replica.rotate().await.unwrap();
+    assert!(is_on_duty(&replica));
+
+    house.execute("INSERT INTO revocation (kind, mark, not_before, until) VALUES ('all', x'', 1, 1)").await;
+    house.execute("INSERT INTO used_assertion (hash, expires_at) VALUES (zeroblob(32), 1)").await;
+    let stuck = "CREATE TRIGGER stuck BEFORE DELETE ON revocation BEGIN SELECT RAISE(ABORT, 'stuck'); END";
+    house.execute(stuck).await;
+    let error = replica.tidy().await.unwrap_err();
+    assert_eq!(error.to_string(), "revocations are not forgotten");
+    assert_eq!(house.store.checkpoints().await.unwrap().len(), 1, "the log is signed off all the same");
+    assert_eq!(house.execute("DELETE FROM used_assertion").await, 0, "what came behind is gone");
+    let failing = replica.issuance.upkeep.age().unwrap();
+    assert!(replica.tidy().await.is_err());
+    assert!(replica.issuance.upkeep.age().unwrap() > failing, "it grows while something fails");
+
+    house.execute("DROP TRIGGER stuck").await;
+    replica.tidy().await.unwrap();
+    assert_eq!(house.execute("DELETE FROM revocation").await, 0);
 }

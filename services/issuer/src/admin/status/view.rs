@@ -60,6 +60,8 @@ pub(crate) struct OwnFacts {
     pub(crate) clock_is_off: bool,
     /// The time since the database last confirmed the keys.
     pub(crate) lease_age: Option<Duration>,
+    /// The time since the database was last tidied, on the replica that does it.
+    pub(crate) upkeep_age: Option<Duration>,
     /// Stored keys that cannot be read, are not vouched for, or do not open.
     pub(crate) unusable_keys: usize,
 }

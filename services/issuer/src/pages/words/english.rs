@@ -29,6 +29,8 @@ pub(super) const WORDS: Words = Words {
         again_for: around("", " asks for your password again."),
         wrong: "This username and password do not match. Check both and try again. If you have forgotten the \
                 password, ask your administrator for a new one.",
+        stopped: "There were too many wrong passwords for this username, and waiting does not help. Ask your administrator \
+                  to let you sign in again.",
         busy: "Many people are signing in right now, and your password was not checked. Try again in a few seconds.",
         unavailable: "Signing in does not work right now. It is not your password. Try again in a minute.",
         stale: "This page was open for too long, so what you entered was not checked. Please sign in again.",

@@ -65,6 +65,7 @@ pub(super) struct LogInWords {
     pub(super) again_title: &'static str,
     pub(super) again_for: Around,
     pub(super) wrong: &'static str,
+    pub(super) stopped: &'static str,
     pub(super) busy: &'static str,
     pub(super) unavailable: &'static str,
     pub(super) stale: &'static str,

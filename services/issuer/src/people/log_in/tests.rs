@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use claviger_store::{NewUser, Profile};
+use claviger_store::{AttemptLimits, NewUser, Profile, UserChange};
 use migrations::Migrator;
 use tempfile::TempDir;
 
@@ -152,7 +152,10 @@ async fn of_a_thousand_guesses_at_once_from_a_hundred_addresses_at_most_ten_are_
     for guess in guesses {
         match guess.await.unwrap().unwrap_err() {
             LogInError::Wrong => wrong += 1,
-            LogInError::TooMany { .. } | LogInError::Busy(_) | LogInError::Unavailable(_) => {}
+            LogInError::TooMany { .. }
+            | LogInError::Stopped
+            | LogInError::Busy(_)
+            | LogInError::Unavailable(_) => {}
             LogInError::Malformed(reason) => panic!("{reason}"),
         }
     }
@@ -187,6 +190,31 @@ async fn strangers_who_guess_do_not_keep_the_person_out() {
     }
     let stolen = home.log_in_from("ada", PASSWORD, HERE, Some(&device)).await;
     assert!(matches!(stolen, Err(LogInError::TooMany { .. })), "nor does a stolen cookie let anybody guess");
+
+    let enabled = UserChange { disabled: Some(false), ..UserChange::default() };
+    let until = home.gate.store.now().await.unwrap();
+    home.gate.store.change_user(&again.user.id, None, enabled, until, &[]).await.unwrap();
+    home.log_in_from("ada", PASSWORD, HERE, Some(&device)).await.unwrap();
+}
+
+// S-90
+#[tokio::test]
+async fn at_the_hard_stop_no_time_is_promised() {
+    let home = Home::new().await;
+    let [ada, _] = buckets(&"ada".parse().unwrap(), None, HERE.parse().unwrap());
+    let AttemptLimits::Guesses { within, longest, stop, .. } = ada.limits else { panic!() };
+    // The same bucket, without the pauses on the way.
+    let mut quick = ada;
+    quick.limits = AttemptLimits::Guesses { most: u32::MAX, within, longest, stop };
+    for _ in 0..stop {
+        assert_eq!(home.gate.store.reserve_attempt(&[quick]).await.unwrap(), Reservation::Reserved);
+    }
+    assert!(
+        matches!(home.log_in("ada", PASSWORD).await, Err(LogInError::Stopped)),
+        "nobody is there, and it is the same"
+    );
+    home.add("ada", false).await;
+    assert!(matches!(home.log_in("ada", PASSWORD).await, Err(LogInError::Stopped)));
 }
 
 // S-90
