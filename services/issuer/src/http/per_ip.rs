@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::subscriber;
 
 /// How many connections each remote address has open.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ impl PerIp {
 
     /// A place for one more connection, or none if its address has had its share.
     pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
-        let address = counted_as(ip);
+        let address = subscriber(ip);
         let mut open = self.open();
         let connections = open.entry(address).or_default();
         if *connections >= self.most {
@@ -47,14 +49,6 @@ impl Drop for Place {
                 connections.remove();
             }
         }
-    }
-}
-
-/// An IPv6 client usually owns a whole /64 and could come from another address each time.
-fn counted_as(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

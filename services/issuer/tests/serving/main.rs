@@ -10,5 +10,6 @@ mod fleet;
 mod issuer;
 mod log_out;
 mod person;
+mod proxy;
 mod users;
 mod withdrawn;
