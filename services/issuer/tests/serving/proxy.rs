@@ -47,6 +47,7 @@ async fn who_floods_wrong_secrets_through_a_proxy_keeps_nobody_else_waiting() {
     assert_eq!(token(&proxy, &issuer, "wrong", "192.0.2.1").await, 503);
     assert_eq!(token(&proxy, &issuer, "wrong", "192.0.2.2").await, 401, "its mistakes are few");
     assert_eq!(token(&proxy, &issuer, SECRET, "192.0.2.2").await, 200);
+    assert_eq!(token(&proxy, &issuer, SECRET, "192.0.2.1").await, 200, "who has the secret does not wait");
     issuer.stop().await;
 }
 
