@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use crate::Username;
 
 /// Attempts that are counted together: those at one account, those from one address.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bucket {
     key: [u8; 32],
     /// How many there may be.
@@ -15,7 +15,7 @@ pub struct Bucket {
 }
 
 /// How many attempts there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttemptLimits {
     /// Guesses at one thing, counted until one of them is right.
     Guesses {
@@ -47,6 +47,8 @@ pub enum Reservation {
     Refused {
         /// The time.
         retry_after: Duration,
+        /// Which of the buckets has no room, of several the one in which it is longest.
+        bucket: Bucket,
     },
 }
 

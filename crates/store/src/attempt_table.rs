@@ -31,19 +31,22 @@ impl Store {
     /// [`StoreError::Unavailable`] above all: nothing may be attempted then.
     pub async fn reserve_attempt(&self, buckets: &[Bucket]) -> Result<Reservation, StoreError> {
         let transaction = self.begin_write().await?;
-        let mut wait = None;
+        let mut wait: Option<(Duration, Bucket)> = None;
         let rows = locked(&transaction, buckets).await?;
         // Behind the locks: who waited for them must not come with an old time.
         let now = read_clock(&transaction).await?;
         for (bucket, row) in buckets.iter().zip(rows) {
             match bucket.limits.reserve(tally(&row), now) {
                 Ok(next) => update(&transaction, bucket, next).await?,
-                Err(retry_after) => wait = Ord::max(wait, Some(retry_after)),
+                Err(retry_after) if wait.is_none_or(|(longest, _)| longest < retry_after) => {
+                    wait = Some((retry_after, *bucket));
+                }
+                Err(_) => {}
             }
         }
-        if let Some(retry_after) = wait {
+        if let Some((retry_after, bucket)) = wait {
             transaction.rollback().await?;
-            return Ok(Reservation::Refused { retry_after });
+            return Ok(Reservation::Refused { retry_after, bucket });
         }
         transaction.commit().await?;
         Ok(Reservation::Reserved)

@@ -12,7 +12,7 @@ use crate::{
     config::SignInSettings,
     keys::Vault,
     pages::Site,
-    people::{Devices, Gate, PasswordRules, Passwords},
+    people::{Devices, Gate, PasswordRules, Passwords, TurnedAway},
     pepper::{Derived, Pepper},
     server::{Issuance, StartError},
 };
@@ -61,6 +61,7 @@ impl Provider {
                 store: store.clone(),
                 passwords: Passwords::start(cores).map_err(StartError::threads)?,
                 devices: Devices::new(&secrets.devices()),
+                turned_away: TurnedAway::default(),
             }),
             None => None,
         };

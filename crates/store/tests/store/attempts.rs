@@ -83,12 +83,13 @@ async fn an_attempt_counts_in_all_of_its_buckets_or_in_none() {
             "what was refused took nothing from the address"
         );
         assert!(passes(&store, &[address("b")]).await);
-        let Reservation::Refused { retry_after } =
-            store.reserve_attempt(&[account()]).await.expect("it answers")
+        let Reservation::Refused { retry_after, bucket } =
+            store.reserve_attempt(&[address("b"), account()]).await.expect("it answers")
         else {
             panic!("refused");
         };
         assert!((590..=600).contains(&retry_after.as_secs()), "{retry_after:?}");
+        assert_eq!(bucket, account());
     })
     .await;
 }

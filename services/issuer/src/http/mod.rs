@@ -26,6 +26,7 @@ mod watch;
 
 pub use body::{BodyError, read_body};
 pub use limits::ConnectionLimits;
+pub(crate) use per_ip::{PerIp, Share};
 pub use proxies::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub use serve::{Drained, serve};
 pub use shutdown::{Shutdown, ShutdownHandle};

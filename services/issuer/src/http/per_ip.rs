@@ -5,27 +5,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::subscriber;
 
-/// How many connections each remote address has open.
+/// How many of something each subscriber has at once: of the connections that are open, of the places in a queue.
 #[derive(Debug)]
-pub(super) struct PerIp {
+pub(crate) struct PerIp {
     most: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One connection's place in the count; dropping it gives the place back.
+/// One of them; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Share {
     count: Arc<PerIp>,
     address: IpAddr,
 }
 
 impl PerIp {
-    pub(super) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, open: Mutex::default() })
     }
 
-    /// A place for one more connection, or none if its address has had its share.
-    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+    /// One more, or none if its address has had its share.
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Share> {
         let address = subscriber(ip);
         let mut open = self.open();
         let connections = open.entry(address).or_default();
@@ -33,7 +33,7 @@ impl PerIp {
             return None;
         }
         *connections += 1;
-        Some(Place { count: Arc::clone(self), address })
+        Some(Share { count: Arc::clone(self), address })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -41,7 +41,7 @@ impl PerIp {
     }
 }
 
-impl Drop for Place {
+impl Drop for Share {
     fn drop(&mut self) {
         if let Entry::Occupied(mut connections) = self.count.open().entry(self.address) {
             *connections.get_mut() -= 1;

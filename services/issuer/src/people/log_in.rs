@@ -1,4 +1,8 @@
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use claviger_store::{LogIn, Reservation, Store, StoreError, User, Username};
 use secrecy::SecretString;
@@ -9,6 +13,7 @@ use super::{
     device::Devices,
     password::Password,
     passwords::{Busy, Passwords, Verdict},
+    turned_away::TurnedAway,
 };
 use crate::actor::Actor;
 
@@ -18,6 +23,7 @@ pub(crate) struct Gate {
     pub(crate) store: Store,
     pub(crate) passwords: Passwords,
     pub(crate) devices: Devices,
+    pub(crate) turned_away: TurnedAway,
 }
 
 /// What somebody presents.
@@ -61,8 +67,8 @@ pub(crate) enum LogInError {
 
 /// The one way in: whoever asks for a password asks here, so that all guesses count together (S-90).
 ///
-/// The order matters. A place among those who compute comes first, so that a storm reaches the database with no more than these
-/// many; the attempt is counted before it is evaluated, so that a thousand at once are not a thousand guesses; and the same
+/// The order matters. Who was refused a moment ago is refused from memory; a place among those who compute comes next, so that
+/// a storm reaches the database with no more than these many, and few of them from one address; the attempt is counted before it is evaluated, so that a thousand at once are not a thousand guesses; and the same
 /// is read and computed whether there is such a person or not.
 pub(crate) async fn log_in(
     gate: &Gate,
@@ -72,10 +78,15 @@ pub(crate) async fn log_in(
     let malformed = |reason: &dyn fmt::Display| LogInError::Malformed(reason.to_string());
     let name: Username = credentials.username.parse().map_err(|error| malformed(&error))?;
     let password = Password::parse(credentials.password).map_err(|error| malformed(&error))?;
-    let place = gate.passwords.place()?;
     let device = origin.device.and_then(|cookie| gate.devices.recognise(&name, cookie));
     let buckets = buckets(&name, device.as_ref(), origin.address);
-    if let Reservation::Refused { retry_after } = gate.store.reserve_attempt(&buckets).await? {
+    if let Some(retry_after) = gate.turned_away.wait(&buckets, Instant::now()) {
+        tracing::debug!(address = %origin.address, "too many log-ins were tried, a moment ago too");
+        return Err(LogInError::TooMany { retry_after });
+    }
+    let place = gate.passwords.place_of(origin.address)?;
+    if let Reservation::Refused { retry_after, bucket } = gate.store.reserve_attempt(&buckets).await? {
+        gate.turned_away.note(bucket, retry_after, Instant::now());
         tracing::info!(address = %origin.address, "too many log-ins were tried");
         return Err(LogInError::TooMany { retry_after });
     }
