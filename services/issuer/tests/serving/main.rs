@@ -11,5 +11,6 @@ mod issuer;
 mod log_out;
 mod person;
 mod proxy;
+mod pushed;
 mod users;
 mod withdrawn;
