@@ -42,17 +42,28 @@ pub struct LogoutNotice {
 }
 
 impl Store {
-    /// Takes the notices that are due, those that were tried least first, for one attempt each: they are due again after
-    /// 10 s, and after each attempt twice as long, up to 6 h, until they are [settled](Self::settle_logout_notice). Whoever
+    /// Takes notices that are due, those that were tried least first, for one attempt each, and none to the clients of
+    /// `except`: they are due again after 10 s, and after each attempt twice as long, up to 6 h, until they are [settled](Self::settle_logout_notice). Whoever
     /// dies over one has lost nothing, and two that take at once never take the same.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
-    pub async fn take_logout_notices(&self, most: u32) -> Result<Vec<LogoutNotice>, StoreError> {
+    pub async fn take_logout_notices(
+        &self,
+        most: u32,
+        except: &[ClientId],
+    ) -> Result<Vec<LogoutNotice>, StoreError> {
         let backend = self.db.get_database_backend();
         let skip = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
-        let sql = TAKE.replace("{now}", clock(backend)).replace("{skip}", skip);
-        let values = [i64::from(MAX_LOGOUT_ATTEMPTS).into(), i64::from(most).into()];
+        let names: Vec<_> = (3..).take(except.len()).map(|number| format!("${number}")).collect();
+        let except_sql = match names.as_slice() {
+            [] => String::new(),
+            names => format!("AND client_id NOT IN ({})", names.join(", ")),
+        };
+        let sql = TAKE.replace("{next}", NEXT).replace("{now}", clock(backend));
+        let sql = sql.replace("{skip}", skip).replace("{except}", &except_sql);
+        let limits = [i64::from(MAX_LOGOUT_ATTEMPTS).into(), i64::from(most).into()];
+        let values = limits.into_iter().chain(except.iter().map(|client| client.as_str().into()));
         let rows = self.db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
         rows.iter().map(|row| notice(Model::from_query_result(row, "")?)).collect()
     }
@@ -63,6 +74,19 @@ impl Store {
     /// [`StoreError::Unavailable`] above all.
     pub async fn settle_logout_notice(&self, id: &str) -> Result<(), StoreError> {
         Entity::delete_by_id(id).exec(&self.db).await?;
+        Ok(())
+    }
+
+    /// A client could not be reached. That was an attempt for all its notices that are due: each of them would have come to the
+    /// same, one after the other, and kept others waiting.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn put_off_logout_notices(&self, client_id: &ClientId) -> Result<(), StoreError> {
+        let backend = self.db.get_database_backend();
+        let sql = PUT_OFF.replace("{next}", NEXT).replace("{now}", clock(backend));
+        let values = [i64::from(MAX_LOGOUT_ATTEMPTS).into(), client_id.as_str().into()];
+        self.db.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
         Ok(())
     }
 
@@ -79,15 +103,20 @@ impl Store {
     }
 }
 
+/// When the attempt after this one is due.
+const NEXT: &str = "{now} + CASE WHEN attempts < 11 THEN 10 * (1 << attempts) ELSE 21600 END";
+
 /// The time of the next attempt is written before the attempt is made.
 const TAKE: &str = "
-    UPDATE logout_notice SET
-        attempts = attempts + 1,
-        next_at = {now} + CASE WHEN attempts < 11 THEN 10 * (1 << attempts) ELSE 21600 END
+    UPDATE logout_notice SET attempts = attempts + 1, next_at = {next}
     WHERE next_at <= {now} AND id IN (
-        SELECT id FROM logout_notice WHERE next_at <= {now} AND attempts < $1
+        SELECT id FROM logout_notice WHERE next_at <= {now} AND attempts < $1 {except}
         ORDER BY attempts, next_at, id LIMIT $2 {skip})
     RETURNING *";
+
+const PUT_OFF: &str = "
+    UPDATE logout_notice SET attempts = attempts + 1, next_at = {next}
+    WHERE next_at <= {now} AND attempts < $1 AND client_id = $2";
 
 const ABANDON: &str = "DELETE FROM logout_notice WHERE next_at <= {now} AND attempts >= $1 RETURNING *";
 
