@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use crate::Username;
 
 /// Attempts that are counted together: those at one account, those from one address.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bucket {
     key: [u8; 32],
     /// The bucket of the account at which these guesses are, if this is not the one.
@@ -17,7 +17,7 @@ pub struct Bucket {
 }
 
 /// How many attempts there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttemptLimits {
     /// Guesses at one thing, counted until one of them is right.
     Guesses {
@@ -45,19 +45,21 @@ pub enum AttemptLimits {
 pub enum Reservation {
     /// It may, and counts.
     Reserved,
-    /// Not before so much time has passed.
+    /// It may not.
     Refused {
-        /// The time.
-        retry_after: Duration,
+        /// Until when.
+        no_room: NoRoom,
+        /// Which of the buckets has no room, of several the one in which it is longest.
+        bucket: Bucket,
     },
-    /// Not until somebody in charge [says so](crate::Store::change_user), however much time passes.
-    Stopped,
 }
 
-/// Why there is no room for an attempt; of several the last one counts.
+/// Until when there is no room for an attempt; the last one is the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum NoRoom {
+pub enum NoRoom {
+    /// Not before so much time has passed.
     For(Duration),
+    /// Not until somebody in charge [says so](crate::Store::change_user), however much time passes.
     Stopped,
 }
 

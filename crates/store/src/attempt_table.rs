@@ -42,26 +42,25 @@ impl Store {
     /// [`StoreError::Unavailable`] above all: nothing may be attempted then.
     pub async fn reserve_attempt(&self, buckets: &[Bucket]) -> Result<Reservation, StoreError> {
         let transaction = self.begin_write().await?;
-        let mut wait = None;
+        let mut wait: Option<(NoRoom, Bucket)> = None;
         let rows = locked(&transaction, buckets).await?;
         // Behind the locks: who waited for them must not come with an old time.
         let now = read_clock(&transaction).await?;
         for (bucket, row) in buckets.iter().zip(rows) {
             match bucket.limits.reserve(tally(&row), now) {
                 Ok(next) => update(&transaction, bucket, next).await?,
-                Err(no_room) => wait = Ord::max(wait, Some(no_room)),
+                Err(no_room) if wait.is_none_or(|(longest, _)| longest < no_room) => {
+                    wait = Some((no_room, *bucket));
+                }
+                Err(_) => {}
             }
         }
-        let refused = match wait {
-            None => {
-                transaction.commit().await?;
-                return Ok(Reservation::Reserved);
-            }
-            Some(NoRoom::For(retry_after)) => Reservation::Refused { retry_after },
-            Some(NoRoom::Stopped) => Reservation::Stopped,
-        };
-        transaction.rollback().await?;
-        Ok(refused)
+        if let Some((no_room, bucket)) = wait {
+            transaction.rollback().await?;
+            return Ok(Reservation::Refused { no_room, bucket });
+        }
+        transaction.commit().await?;
+        Ok(Reservation::Reserved)
     }
 
     /// An attempt was right: guesses are counted anew, and a rate has one more.

@@ -106,7 +106,7 @@ mod username;
 mod verifiers;
 mod waiting;
 
-pub use attempt::{AttemptLimits, Bucket, Reservation};
+pub use attempt::{AttemptLimits, Bucket, NoRoom, Reservation};
 pub use audit::{Act, AuditRecord, AuditVerdict, Checkpoint, MAX_REFUSALS};
 pub use code::{NewCode, PresentedCode, Redeemed, Redemption};
 pub use consent::Consent;

@@ -42,18 +42,28 @@ pub struct LogoutNotice {
 }
 
 impl Store {
-    /// Takes the notices that are due, those that were tried least first, for one attempt each: they are due again after
-    /// 10 s, and after each attempt twice as long, up to 6 h, until they are [settled](Self::settle_logout_notice). Whoever
+    /// Takes notices that are due, those that were tried least first, for one attempt each, and none to the clients of
+    /// `except`: they are due again after 10 s, and after each attempt twice as long, up to 6 h, until they are [settled](Self::settle_logout_notice). Whoever
     /// dies over one has lost nothing, and two that take at once never take the same.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
-    pub async fn take_logout_notices(&self, most: u32) -> Result<Vec<LogoutNotice>, StoreError> {
+    pub async fn take_logout_notices(
+        &self,
+        most: u32,
+        except: &[ClientId],
+    ) -> Result<Vec<LogoutNotice>, StoreError> {
         let backend = self.db.get_database_backend();
         let skip = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
-        let sql = TAKE.replace("{skip}", skip);
+        let names: Vec<_> = (4..).take(except.len()).map(|number| format!("${number}")).collect();
+        let except_sql = match names.as_slice() {
+            [] => String::new(),
+            names => format!("AND client_id NOT IN ({})", names.join(", ")),
+        };
+        let sql = TAKE.replace("{next}", NEXT).replace("{skip}", skip).replace("{except}", &except_sql);
         let now = read_clock(&self.db).await?;
-        let values = [i64::from(MAX_LOGOUT_ATTEMPTS).into(), i64::from(most).into(), now.into()];
+        let limits = [now.into(), i64::from(MAX_LOGOUT_ATTEMPTS).into(), i64::from(most).into()];
+        let values = limits.into_iter().chain(except.iter().map(|client| client.as_str().into()));
         let rows = self.db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
         rows.iter().map(|row| notice(Model::from_query_result(row, "")?)).collect()
     }
@@ -67,30 +77,48 @@ impl Store {
         Ok(())
     }
 
+    /// A client could not be reached. That was an attempt for all its notices that are due: each of them would have come to the
+    /// same, one after the other, and kept others waiting.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn put_off_logout_notices(&self, client_id: &ClientId) -> Result<(), StoreError> {
+        let backend = self.db.get_database_backend();
+        let now = read_clock(&self.db).await?;
+        let values = [now.into(), i64::from(MAX_LOGOUT_ATTEMPTS).into(), client_id.as_str().into()];
+        let sql = PUT_OFF.replace("{next}", NEXT);
+        self.db.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        Ok(())
+    }
+
     /// Gives up the clients that could not be told in [so many](MAX_LOGOUT_ATTEMPTS) attempts, and names them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
     pub async fn abandon_logout_notices(&self) -> Result<Vec<LogoutNotice>, StoreError> {
         let backend = self.db.get_database_backend();
-        let values = [i64::from(MAX_LOGOUT_ATTEMPTS).into(), read_clock(&self.db).await?.into()];
+        let values = [read_clock(&self.db).await?.into(), i64::from(MAX_LOGOUT_ATTEMPTS).into()];
         let rows = self.db.query_all_raw(Statement::from_sql_and_values(backend, ABANDON, values)).await?;
         rows.iter().map(|row| notice(Model::from_query_result(row, "")?)).collect()
     }
 }
 
-/// The time of the next attempt is written before the attempt is made. The time is bound: an index is asked for what is before
-/// it.
+/// When the attempt after this one is due. The time is bound: an index is asked for what is before it.
+const NEXT: &str = "$1 + CASE WHEN attempts < 11 THEN 10 * (1 << attempts) ELSE 21600 END";
+
+/// The time of the next attempt is written before the attempt is made.
 const TAKE: &str = "
-    UPDATE logout_notice SET
-        attempts = attempts + 1,
-        next_at = $3 + CASE WHEN attempts < 11 THEN 10 * (1 << attempts) ELSE 21600 END
-    WHERE next_at <= $3 AND id IN (
-        SELECT id FROM logout_notice WHERE next_at <= $3 AND attempts < $1
-        ORDER BY attempts, next_at, id LIMIT $2 {skip})
+    UPDATE logout_notice SET attempts = attempts + 1, next_at = {next}
+    WHERE next_at <= $1 AND id IN (
+        SELECT id FROM logout_notice WHERE next_at <= $1 AND attempts < $2 {except}
+        ORDER BY attempts, next_at, id LIMIT $3 {skip})
     RETURNING *";
 
-const ABANDON: &str = "DELETE FROM logout_notice WHERE next_at <= $2 AND attempts >= $1 RETURNING *";
+const PUT_OFF: &str = "
+    UPDATE logout_notice SET attempts = attempts + 1, next_at = {next}
+    WHERE next_at <= $1 AND attempts < $2 AND client_id = $3";
+
+const ABANDON: &str = "DELETE FROM logout_notice WHERE next_at <= $1 AND attempts >= $2 RETURNING *";
 
 /// Queues a notice to each client that has got tokens in one of these sessions.
 pub(crate) async fn queue(transaction: &Transaction, ended: &[Open], now: i64) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use claviger_oauth::{Audience, Issuer};
 use crate::{
     admin,
     declared::{Document, Mistakes, Table},
-    http::ConnectionLimits,
+    http::{ConnectionLimits, TrustedProxies},
     keys::KeySettings,
     pages::Brand,
 };
@@ -54,6 +54,8 @@ pub struct Config {
     pub poll: Duration,
     /// How long a connection may wait, and how many there may be.
     pub limits: ConnectionLimits,
+    /// Which proxies are believed when they say for whom they ask.
+    pub trusted_proxies: TrustedProxies,
     /// Where the operators' listener is, if there is one.
     pub admin: Option<SocketAddr>,
     /// For how long people stay signed in, and what may be asked of their passwords.
@@ -134,7 +136,7 @@ impl Reader<'_, '_> {
         let (policy, staleness) = self.policy(root, &verifiers, loopback);
         let poll = self.poll(&verifiers, loopback);
         verifiers.finish();
-        let limits = self.limits(root);
+        let (limits, trusted_proxies) = self.server(root);
         let admin = self.admin(root);
         let sign_in = self.sign_in(root);
         let brand = self.brand(root, data_dir);
@@ -147,6 +149,7 @@ impl Reader<'_, '_> {
             staleness,
             poll,
             limits,
+            trusted_proxies,
             admin,
             sign_in,
             brand,
@@ -234,7 +237,7 @@ impl Reader<'_, '_> {
         listen
     }
 
-    fn limits(&self, root: &Table<'_, '_>) -> ConnectionLimits {
+    fn server(&self, root: &Table<'_, '_>) -> (ConnectionLimits, TrustedProxies) {
         let server = root.table("server");
         let defaults = ConnectionLimits::default();
         let count = |name, default| {
@@ -247,8 +250,10 @@ impl Reader<'_, '_> {
             drain_delay: self.duration(&server, "drain_delay", defaults.drain_delay),
             ..defaults
         };
+        let declared = server.list("trusted_proxies").into_iter().collect();
+        let proxies = self.variable(&server, "trusted_proxies").unwrap_or(declared);
         server.finish();
-        limits
+        (limits, proxies)
     }
 
     fn required<T: FromStr<Err: Display>>(&self, table: &Table<'_, '_>, name: &'static str) -> Option<T> {
@@ -315,6 +320,24 @@ key_encryption_key = "kek"
             expect![
                 "claviger.toml:7: `admin.listen` = 0.0.0.0:8082 can be reached from other machines: say `allow_remote = true` if that is meant"
             ],
+        );
+    }
+
+    // S-104
+    #[test]
+    fn the_trusted_proxies_are_those_that_are_named_and_the_environment_names_them_all() {
+        let trusted = |more, environment: &[(&str, &str)]| parsed(more, environment).unwrap().trusted_proxies;
+        assert!(trusted("", &[]).is_empty());
+        let two = "[server]\ntrusted_proxies = [\"10.0.0.7\", \"10.1.0.0/16\"]";
+        assert_eq!(trusted(two, &[]), "10.0.0.7,10.1.0.0/16".parse().unwrap());
+        let variable = |value| [("CLAVIGER_SERVER_TRUSTED_PROXIES", value)];
+        assert_eq!(trusted(two, &variable("::1, 10.0.0.8")), "::1,10.0.0.8".parse().unwrap());
+        assert!(trusted(two, &variable("")).is_empty());
+        check_mistakes(
+            "[server]\ntrusted_proxies = [\"proxy.test\", \"0.0.0.0/0\"]",
+            expect![[r#"
+                claviger.toml:7: `server.trusted_proxies` = "proxy.test": neither an address nor a prefix such as 10.0.0.0/24
+                claviger.toml:7: `server.trusted_proxies` = "0.0.0.0/0": anybody could say to come from anywhere"#]],
         );
     }
 

@@ -14,7 +14,8 @@
 //! - `routes`: the route table; `grant`: one function per grant type; [`mint`]: the one place
 //!   that signs tokens.
 //! - `first_party`: log-in by applications of the house itself.
-//! - `client_auth`: who a client is, by the one method that it registered; `outbound`: requests to where clients say.
+//! - `client_auth`: who a client is, by the one method that it registered; `rate`: how often they may do
+//!   something; `outbound`: requests to where clients say.
 //! - [`feed`]: what is revoked, as a signed statement (`expiry`: for how long); [`reports`]: what verifiers say of themselves in return.
 //! - [`pages`]: what people see when they sign in, in their language and under the brand of the house.
 //! - `ticker`: looks into the database once a second, and renews the [`lease`] to sign; one replica at a time takes the
@@ -50,6 +51,7 @@ pub mod pages;
 mod people;
 mod pepper;
 mod provider;
+mod rate;
 pub mod registry_view;
 pub mod reports;
 mod rng;

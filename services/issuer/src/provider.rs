@@ -6,14 +6,15 @@ use claviger_oauth::{AuthorizeError, Issuer, RedirectTarget};
 use claviger_store::Store;
 
 use crate::{
-    authorize::Refusal,
+    authorize::{Refusal, unproven_pushes},
     browser::Cookies,
     client_auth::ClientAuth,
     config::SignInSettings,
     keys::Vault,
     pages::Site,
-    people::{Devices, Gate, PasswordRules, Passwords},
+    people::{Devices, Gate, PasswordRules, Passwords, TurnedAway},
     pepper::{Derived, Pepper},
+    rate::Rate,
     server::{Issuance, StartError},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Provider {
     pub(crate) gate: Option<Gate>,
     /// Which passwords may be chosen.
     pub(crate) password_rules: PasswordRules,
+    /// Requests that are pushed in the name of clients that prove nothing.
+    pub(crate) pushes: Rate,
     /// How clients show who they are.
     pub(crate) client_auth: ClientAuth,
     /// The look of the pages.
@@ -61,12 +64,14 @@ impl Provider {
                 store: store.clone(),
                 passwords: Passwords::start(cores).map_err(StartError::threads)?,
                 devices: Devices::new(&secrets.devices()),
+                turned_away: TurnedAway::default(),
             }),
             None => None,
         };
         let names = [config.brand.name.as_str().to_owned(), config.issuer.as_str().to_owned()];
         Ok(Self {
             password_rules: PasswordRules::new(config.sign_in.password_min, names),
+            pushes: unproven_pushes(),
             client_auth: ClientAuth::new(&config.issuer, store.clone()),
             site: Arc::new(Site::new(&config.issuer, &config.brand)),
             pepper,

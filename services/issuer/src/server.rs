@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     counters::Counters,
     feed::SignedStatement,
-    http::{ConnectionLimits, Drained, Shutdown, serve},
+    http::{ConnectionLimits, Drained, Shutdown, TrustedProxies, serve},
     keys::{ExternalSigning, KeyView, Rotation, UnlockError, Vault},
     lease::Lease,
     mint::Mint,
@@ -117,6 +117,12 @@ impl AuthorizationServer {
     /// [`StartError`]. A key-encryption key that does not open the keys is none: the server then
     /// publishes keys and signs nothing.
     pub async fn bind(config: Config, shutdown: Shutdown) -> Result<Self, StartError> {
+        if config.issuer.as_str().starts_with("https://") && config.trusted_proxies.is_empty() {
+            tracing::warn!(
+                "no proxy is named in server.trusted_proxies, and TLS ends at one: its address stands for everybody's, so \
+                 that all limits by address are one for all"
+            );
+        }
         let vault = Arc::new(Vault::unlock(&config).await?);
         let lock = ServingLock::take(&config.database)?;
         let store = Store::open_existing::<Migrator>(&config.database).await?;
@@ -173,12 +179,14 @@ impl AuthorizationServer {
         let mut ticking = tokio::spawn(self.ticker.run());
         let shutdown = &self.issuance.shutdown;
         let router = routes::router(Arc::clone(&self.issuance), Arc::clone(&self.provider));
-        let public = serve(self.listener, router, self.limits, shutdown.clone());
+        let proxies = self.issuance.config.trusted_proxies.clone();
+        let public = serve(self.listener, router, self.limits, proxies, shutdown.clone());
         let operators = async {
             if let Some(listener) = self.admin {
                 let router = admin::router(self.provider, self.vault);
                 // Whatever becomes of an operator's connection: the others' count.
-                let _ = serve(listener, router, self.limits, shutdown.clone()).await;
+                let direct = TrustedProxies::default();
+                let _ = serve(listener, router, self.limits, direct, shutdown.clone()).await;
             }
         };
         let (drained, ()) = tokio::select! {

@@ -13,7 +13,7 @@ use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use claviger_issuer::http::{
-    BodyError, ConnectionLimits, Drained, Shutdown, ShutdownHandle, read_body, serve,
+    BodyError, ConnectionLimits, Drained, Shutdown, ShutdownHandle, TrustedProxies, read_body, serve,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -181,6 +181,28 @@ fn a_handler_sees_who_asks() {
     assert_eq!(client.ask("GET /peer HTTP/1.1\r\n\r\n"), (200, own));
 }
 
+// S-104
+#[test]
+fn a_request_comes_from_where_a_trusted_proxy_says() {
+    let ask = |proxies: &str| {
+        let server = Server::start_behind(proxies, |_| {});
+        server.ask("GET /peer HTTP/1.1\r\nx-forwarded-for: 203.0.113.9, 192.0.2.1\r\n\r\n").1
+    };
+    assert_eq!(ask("127.0.0.0/8"), "192.0.2.1:0");
+    assert!(ask("10.0.0.0/8").starts_with("127.0.0.1:"));
+}
+
+// S-102
+#[test]
+fn a_trusted_proxy_may_have_more_connections_than_one_address() {
+    for (proxies, expected) in [("127.0.0.1", Some(200)), ("10.0.0.7", None)] {
+        let server = Server::start_behind(proxies, |limits| limits.per_ip = 1);
+        let mut first = server.connect();
+        assert_eq!(first.ask(GET).0, 200);
+        assert_eq!(server.connect().try_ask(GET).map(|(status, _)| status), expected, "{proxies:?}");
+    }
+}
+
 #[test]
 fn a_panic_ends_its_own_connection_only() {
     let server = Server::start(|_| {});
@@ -256,7 +278,7 @@ async fn a_sigterm_is_a_wish_to_stop() {
     rustix::process::kill_process(own, rustix::process::Signal::TERM).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let limits = ConnectionLimits { drain_delay: Duration::ZERO, ..ConnectionLimits::default() };
-    let drained = serve(listener, Router::new(), limits, shutdown.clone());
+    let drained = serve(listener, Router::new(), limits, TrustedProxies::default(), shutdown.clone());
     let drained = tokio::time::timeout(HANGS, drained).await.unwrap();
     assert_eq!(drained, Drained::Finished);
     assert!(shutdown.is_draining());
@@ -277,6 +299,10 @@ struct Server {
 
 impl Server {
     fn start(shorten: impl FnOnce(&mut ConnectionLimits)) -> Self {
+        Self::start_behind("", shorten)
+    }
+
+    fn start_behind(proxies: &str, shorten: impl FnOnce(&mut ConnectionLimits)) -> Self {
         let mut limits = ConnectionLimits { drain_delay: HANGS, ..ConnectionLimits::default() };
         shorten(&mut limits);
         let (shutdown, handle) = Shutdown::manual();
@@ -290,7 +316,7 @@ impl Server {
             handle,
             held,
             release,
-            serving: runtime.spawn(serve(listener, router, limits, shutdown)),
+            serving: runtime.spawn(serve(listener, router, limits, proxies.parse().unwrap(), shutdown)),
             runtime,
         }
     }

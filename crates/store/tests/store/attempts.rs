@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger_oauth::LinkSecret;
 use claviger_store::{
-    AttemptLimits, Bucket, LinkOutcome, LinkPurpose, NewUser, Reservation, Store, StoreError, UserChange,
+    AttemptLimits, Bucket, LinkOutcome, LinkPurpose, NewUser, NoRoom, Reservation, Store, StoreError, UserChange,
     UserOutcome,
 };
 
@@ -84,12 +84,13 @@ async fn an_attempt_counts_in_all_of_its_buckets_or_in_none() {
             "what was refused took nothing from the address"
         );
         assert!(passes(&store, &[address("b")]).await);
-        let Reservation::Refused { retry_after } =
-            store.reserve_attempt(&[account()]).await.expect("it answers")
+        let Reservation::Refused { no_room: NoRoom::For(retry_after), bucket } =
+            store.reserve_attempt(&[address("b"), account()]).await.expect("it answers")
         else {
             panic!("refused");
         };
         assert!((590..=600).contains(&retry_after.as_secs()), "{retry_after:?}");
+        assert_eq!(bucket, account());
     })
     .await;
 }
@@ -168,7 +169,8 @@ async fn what_is_long_past_is_forgotten_and_a_hard_stop_never() {
         days_pass(&intruder, 99).await;
         assert_eq!(forgotten().await, 0);
         let stopped = store.reserve_attempt(&[account(), address("a")]).await.expect("it answers");
-        assert_eq!(stopped, Reservation::Stopped, "no time is promised");
+        let expected = Reservation::Refused { no_room: NoRoom::Stopped, bucket: account() };
+        assert_eq!(stopped, expected, "no time is promised");
     })
     .await;
 }

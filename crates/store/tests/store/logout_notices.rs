@@ -4,11 +4,11 @@ use claviger_store::{LogoutNotice, MAX_LOGOUT_ATTEMPTS};
 
 use crate::{
     fixture::on_each_database,
-    house::{FAR, House},
+    house::{FAR, House, client},
 };
 
 async fn take(house: &House, most: u32) -> Vec<LogoutNotice> {
-    house.store.take_logout_notices(most).await.expect("taken")
+    house.store.take_logout_notices(most, &[]).await.expect("taken")
 }
 
 // S-84
@@ -22,7 +22,7 @@ async fn a_notice_is_taken_once_and_comes_again_until_it_is_settled() {
         }
         house.store.end_session(&session.sid, FAR, &[]).await.expect("ended");
         let other = database.open().await;
-        let (first, second) = tokio::join!(take(&house, 1), other.take_logout_notices(1));
+        let (first, second) = tokio::join!(take(&house, 1), other.take_logout_notices(1, &[]));
         let mut both = first;
         both.extend(second.expect("taken"));
         both.sort_by(|one, other| one.client_id.cmp(&other.client_id));
@@ -35,6 +35,32 @@ async fn a_notice_is_taken_once_and_comes_again_until_it_is_settled() {
         let again = take(&house, 9).await;
         assert_eq!(again.iter().map(|notice| notice.client_id.as_str()).collect::<Vec<_>>(), ["shop"]);
         assert_eq!(again[0].attempts, 2);
+    })
+    .await;
+}
+
+// S-84
+#[tokio::test]
+async fn a_client_that_is_not_reached_is_left_alone_with_all_its_notices() {
+    on_each_database(async |database| {
+        let house = House::of(&database, &["ada"]).await;
+        for number in 1..=3 {
+            let (_, session) = house.begin("ada", number).await;
+            for client in ["shop", "mail"] {
+                house.note_client(&session, client).await;
+            }
+        }
+        let ended = house.store.end_sessions_of(&crate::house::user("ada"), FAR, &[]).await;
+        assert_eq!(ended.expect("ended").sessions, 3);
+        let first =
+            house.store.take_logout_notices(1, &[client("mail"), client("other")]).await.expect("taken");
+        assert_eq!(first.iter().map(|notice| notice.client_id.as_str()).collect::<Vec<_>>(), ["shop"]);
+        house.store.put_off_logout_notices(&client("shop")).await.expect("put off");
+        let rest = take(&house, 9).await;
+        assert!(rest.len() == 3 && rest.iter().all(|notice| notice.client_id == client("mail")), "{rest:?}");
+        house.execute("UPDATE logout_notice SET next_at = 0").await;
+        let again = house.store.take_logout_notices(9, &[client("mail")]).await.expect("taken");
+        assert_eq!(again.iter().map(|notice| notice.attempts).collect::<Vec<_>>(), [2, 2, 2]);
     })
     .await;
 }

@@ -34,7 +34,7 @@ async fn nothing_that_could_be_used_once_and_no_session_outlives_a_restore() {
         assert_eq!((house.families().await.as_str(), house.codes().await), ("", 0));
         let feed: Vec<_> = house.feed().await.iter().map(|entry| entry.revoked).collect();
         assert_eq!(feed, [crate::house::revoked_sid(&session.sid)]);
-        assert_eq!(house.store.take_logout_notices(9).await.expect("taken").len(), 1, "clients are told");
+        assert_eq!(house.store.take_logout_notices(9, &[]).await.expect("taken").len(), 1, "clients are told");
         let again = house.store.end_all_sign_ins(FAR, &[]).await.expect("no error");
         assert_eq!(again, EndedSignIns::default());
         house.begin("ada", 2).await;

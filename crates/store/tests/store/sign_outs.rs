@@ -24,7 +24,7 @@ async fn house(database: &crate::fixture::Database) -> House {
 }
 
 async fn notices(house: &House) -> Vec<String> {
-    let due = house.store.take_logout_notices(99).await.expect("taken");
+    let due = house.store.take_logout_notices(99, &[]).await.expect("taken");
     let mut due: Vec<_> = due.iter().map(|notice| format!("{} {}", notice.client_id, notice.sid)).collect();
     due.sort_unstable();
     due

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use claviger_oauth::AuthorizeQuery;
+use http::{StatusCode, header::ALLOW};
 
 use super::{Asked, Goal, Interaction, Opened, Refusal, go_on::go_on, push::take};
 use crate::{
@@ -40,6 +41,17 @@ pub(super) async fn authorize_by_post(
     let query = String::from_utf8_lossy(&form).replace('#', "%23");
     let url = provider.issuer().join(claviger_oauth::AUTHORIZE_PATH);
     Redirect::to(&format!("{url}?{query}")).into_response()
+}
+
+/// A request that a client has pushed is taken up once, and a code is for whoever reads the answer: what previews links, or
+/// looks whether they still work, must do neither. `get` alone would answer it.
+pub(super) fn no_head(allowed: &'static str) -> impl IntoResponse {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allowed)])
+}
+
+/// What a form was posted to, opened once more: by the back button, or from the address bar. The form is gone.
+pub(super) async fn come_back(visitor: Visitor) -> Response {
+    visitor.answer(Err(Refusal::Page(ErrorCase::Expired)))
 }
 
 async fn begin(visitor: &Visitor, query: &[u8]) -> Result<Response, Refusal> {

@@ -27,17 +27,14 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::{Router, routing::get};
 use claviger_oauth::AUTHORIZE_PATH;
 
 pub(crate) use self::{
     access::Access,
     approve::deliver,
     go_on::sign_in_first,
-    push::{PushRefusal, Pushed, push},
+    push::{PushRefusal, Pushed, push, unproven_pushes},
     refusal::Refusal,
     sign_in::{begin_session, log_in_first, new_session, remember},
 };
@@ -57,8 +54,13 @@ pub(crate) const CONTINUE_PATH: &str = "/continue";
 /// The pages between a client's request and its code.
 pub(crate) fn router() -> Router<Arc<Provider>> {
     Router::new()
-        .route(AUTHORIZE_PATH, get(endpoint::authorize).post(endpoint::authorize_by_post))
-        .route(CONTINUE_PATH, get(endpoint::resume))
-        .route(SIGN_IN_PATH, post(sign_in::sign_in))
-        .route(CONSENT_PATH, post(consent::consent))
+        .route(
+            AUTHORIZE_PATH,
+            get(endpoint::authorize)
+                .post(endpoint::authorize_by_post)
+                .head(async || endpoint::no_head("GET,POST")),
+        )
+        .route(CONTINUE_PATH, get(endpoint::resume).head(async || endpoint::no_head("GET")))
+        .route(SIGN_IN_PATH, get(endpoint::come_back).post(sign_in::sign_in))
+        .route(CONSENT_PATH, get(endpoint::come_back).post(consent::consent))
 }

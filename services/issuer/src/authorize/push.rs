@@ -1,17 +1,26 @@
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use claviger_oauth::{
-    AuthorizationRequest, AuthorizeError, AuthorizeQuery, ClientParameters, GrantType, PresentedClient,
-    RedirectTarget, RequestUri, TargetError, TokenError,
+    AuthenticationMethod, AuthorizationRequest, AuthorizeError, AuthorizeQuery, ClientParameters, GrantType,
+    PresentedClient, RedirectTarget, RequestUri, TargetError, TokenError,
 };
 use claviger_store::StoreError;
 use http::{HeaderMap, header::AUTHORIZATION};
 
 use super::{Access, Asked, Refusal, endpoint::LONGEST};
-use crate::{client_auth::allow, pages::ErrorCase, provider::Provider, rng::random_bits};
+use crate::{client_auth::allow, pages::ErrorCase, provider::Provider, rate::Rate, rng::random_bits};
 
 /// How long a pushed request waits for its browser.
 const LIFETIME: Duration = Duration::from_secs(90);
+
+/// How many requests may be left at once in the name of a client that proves nothing, from one address, and how long until one
+/// more may: whoever knows its name could fill the table.
+pub(crate) fn unproven_pushes() -> Rate {
+    Rate::new(60, Duration::from_secs(1))
+}
 
 /// A request that was left with us.
 #[derive(Debug)]
@@ -28,6 +37,12 @@ pub(crate) enum PushRefusal {
     /// The client did not prove who it is, or may not do this.
     #[error(transparent)]
     Client(#[from] TokenError),
+    /// Too many were left in the name of a client that proves nothing.
+    #[error("too many requests were pushed from there")]
+    TooMany {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// The request itself.
     #[error(transparent)]
     Request(#[from] AuthorizeError),
@@ -67,6 +82,11 @@ pub(crate) async fn push(
     let registry = provider.issuance.registry.load_full();
     let client = provider.client_auth.authenticate(&registry, &presented, from).await?;
     allow(&client, GrantType::AuthorizationCode)?;
+    if client.method == AuthenticationMethod::None
+        && let Err(retry_after) = provider.pushes.take(&client.client_id, from, Instant::now())
+    {
+        return Err(PushRefusal::TooMany { retry_after });
+    }
     let application = client.application.as_ref().ok_or(TokenError::UnauthorizedClient)?;
     let query = AuthorizeQuery::parse(form)?;
     if !matches!(query.request_uri(), Ok(None)) {

@@ -62,6 +62,9 @@ impl Init {
         let directory = data_dir.display();
         println!("made {directory} with {CONFIG_FILE}, key-encryption key and database");
         println!("back up {} apart from the database: without it the signing keys are lost", kek.display());
+        if self.issuer.as_str().starts_with("https://") {
+            println!("name the proxy that terminates TLS in server.trusted_proxies of {CONFIG_FILE}");
+        }
         println!(
             "next: claviger --data-dir {directory} apply fleet.toml && claviger --data-dir {directory} serve"
         );
@@ -131,8 +134,11 @@ password_min = 15
 
 [server]
 connections = 1024
-# Behind a proxy every connection comes from one address: set it to `connections` there.
+# One host may have so many of them; a trusted proxy may have all.
 connections_per_address = 256
+# The proxies that terminate TLS, as addresses or prefixes. From them alone X-Forwarded-For is believed, which they must
+# append to. Where one is not named, its address stands for everybody's: what one guesses wrong locks all others out.
+trusted_proxies = []
 drain_delay = "5s"
 
 [admin]

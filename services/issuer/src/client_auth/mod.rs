@@ -5,21 +5,29 @@
 //! (S-60); [`allow`] is the other half of that, asked where a grant begins.
 
 mod assertion;
-mod failures;
 mod key_set;
 mod published;
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use claviger_jose::{NumericDate, UnverifiedJws};
 use claviger_oauth::{ClientId, GrantType, Issuer, PresentedClient, TokenError};
 use claviger_store::{Client, Store};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::{failures::Failures, published::Published};
-use crate::{clock::wall_clock, registry_view::RegistryView};
+use self::published::Published;
+use crate::{clock::wall_clock, rate::Rate, registry_view::RegistryView};
 
 pub(crate) use key_set::KeySet;
+
+/// How many failures come before the first wait.
+const FAILURES: u32 = 20;
+/// How long until one more is told as such.
+const EACH: Duration = Duration::from_secs(3);
 
 /// What it takes to tell clients apart besides the registry.
 #[derive(Debug)]
@@ -27,21 +35,23 @@ pub(crate) struct ClientAuth {
     issuer: Issuer,
     store: Store,
     published: Published,
-    failures: Failures,
+    /// Only failures are counted, and only they have to wait: a client's secrets cannot be guessed, and what a stranger does
+    /// in its name must not keep the client itself out.
+    failures: Rate,
 }
 
 impl ClientAuth {
     /// For the clients of an issuer, whose memory is `store`.
     pub(crate) fn new(issuer: &Issuer, store: Store) -> Self {
         let published = Published::new(issuer);
-        Self { issuer: issuer.clone(), store, published, failures: Failures::default() }
+        Self { issuer: issuer.clone(), store, published, failures: Rate::new(FAILURES, EACH) }
     }
 
-    /// The client that a request comes from (RFC 6749 section 2.3). `from` is the other end of the connection.
+    /// The client that a request comes from (RFC 6749 section 2.3). `from` is where the request comes from.
     ///
     /// # Errors
-    /// `invalid_client` with a reason for the log alone; `temporarily_unavailable` if it cannot be known now, or if there were
-    /// too many failures.
+    /// `invalid_client` with a reason for the log alone; `temporarily_unavailable` if it cannot be known now, or if this is one
+    /// of too many failures.
     pub(crate) async fn authenticate(
         &self,
         registry: &RegistryView,
@@ -56,11 +66,6 @@ impl ClientAuth {
         if presented.method() != client.method {
             return Err(refuse("not the method that the client registered"));
         }
-        if let Some(pause) = self.failures.pause(&client_id, from, Instant::now()) {
-            tracing::warn!(client = %client_id, %from, "too many failed authentications");
-            let retry_after = u32::try_from(pause.as_secs() + 1).unwrap_or(u32::MAX);
-            return Err(TokenError::TemporarilyUnavailable { retry_after });
-        }
         let now = wall_clock();
         let proven = match presented {
             PresentedClient::Secret(presented) => prove_by_secret(client, &presented.secret, now),
@@ -70,8 +75,12 @@ impl ClientAuth {
             PresentedClient::Public { .. } => Ok(()),
             _ => Err(refuse("a method that is not known here")),
         };
-        if let Err(TokenError::InvalidClient(_)) = &proven {
-            self.failures.note(&client_id, from, Instant::now());
+        if let Err(TokenError::InvalidClient(_)) = &proven
+            && let Err(wait) = self.failures.take(&client_id, from, Instant::now())
+        {
+            tracing::warn!(client = %client_id, %from, "too many failed authentications");
+            let retry_after = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+            return Err(TokenError::TemporarilyUnavailable { retry_after });
         }
         proven.map(|()| Arc::clone(client))
     }

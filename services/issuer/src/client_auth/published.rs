@@ -9,7 +9,7 @@ use std::{
 use claviger_jose::Kid;
 use claviger_oauth::Issuer;
 use reqwest::{StatusCode, header};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::key_set::{KeySet, KeySetError};
 use crate::{
@@ -39,8 +39,8 @@ pub(super) enum NoKey {
 /// The key sets of all clients that publish theirs.
 #[derive(Debug)]
 pub(super) struct Published {
-    outbound: Outbound,
-    places: Semaphore,
+    outbound: Arc<Outbound>,
+    places: Arc<Semaphore>,
     sets: Mutex<Sets>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Published {
 struct Sets {
     /// The registry that they are of.
     revision: u64,
-    by_url: HashMap<Box<str>, Arc<tokio::sync::Mutex<Held>>>,
+    by_url: HashMap<Box<str>, watch::Sender<Held>>,
 }
 
 /// What is held of one URL.
@@ -56,12 +56,16 @@ struct Sets {
 struct Held {
     set: Option<(Arc<KeySet>, Instant)>,
     asked_at: Option<Instant>,
+    /// The answer has not come yet.
+    is_asked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Use,
     Fetch,
+    /// Somebody has asked.
+    Wait,
     Refuse(NoKey),
 }
 
@@ -81,12 +85,13 @@ enum FetchError {
 
 impl Published {
     pub(super) fn new(issuer: &Issuer) -> Self {
-        let places = Semaphore::new(AT_ONCE);
-        Self { outbound: Outbound::new(issuer), places, sets: Mutex::default() }
+        let (outbound, places) = (Arc::new(Outbound::new(issuer)), Arc::new(Semaphore::new(AT_ONCE)));
+        Self { outbound, places, sets: Mutex::default() }
     }
 
     /// The set at a URL, which has the key of this name. At most one request per URL and [`PAUSE`], whoever asks for whichever
-    /// name; those who need its answer wait for it.
+    /// name, and whether or not they stay for the answer; those who need it wait for it, and who asks for a known key
+    /// does not.
     pub(super) async fn set(
         &self,
         url: &str,
@@ -94,19 +99,19 @@ impl Published {
         registry: &RegistryView,
     ) -> Result<Arc<KeySet>, NoKey> {
         let held = self.held(url, registry);
-        let mut held = held.lock().await;
-        if held.step(kid, Instant::now()) == Step::Fetch {
-            let Ok(_place) = self.places.try_acquire() else {
-                return Err(NoKey::Unavailable);
+        let mut news = held.subscribe();
+        if held.borrow().step(kid, Instant::now()) == Step::Fetch {
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                return held.borrow().known(kid, Instant::now()).ok_or(NoKey::Unavailable);
             };
-            let fetched = self.fetch(url).await;
-            let now = Instant::now();
-            held.asked_at = Some(now);
-            match fetched {
-                Ok(set) => held.set = Some((Arc::new(set), now)),
-                Err(error) => tracing::warn!(%error, "the key set of a client cannot be fetched"),
+            if held.send_if_modified(|held| held.begin(kid, Instant::now())) {
+                self.fetch(url, held, place);
+                // Who asks, wants to know.
+                let _ = news.wait_for(|held| !held.is_asked).await;
             }
         }
+        let settled = news.wait_for(|held| held.step(kid, Instant::now()) != Step::Wait).await;
+        let held = settled.map_err(|_| NoKey::Unavailable)?;
         match (held.step(kid, Instant::now()), &held.set) {
             (Step::Use, Some((set, _))) => Ok(Arc::clone(set)),
             (Step::Refuse(why), _) => Err(why),
@@ -114,31 +119,28 @@ impl Published {
         }
     }
 
-    async fn fetch(&self, url: &str) -> Result<KeySet, FetchError> {
-        let url = self.outbound.check(url)?;
-        let request = self.outbound.http()?.get(url);
-        let request = request.header(header::ACCEPT, "application/jwk-set+json, application/json");
-        let response = request.header(header::ACCEPT_ENCODING, "identity").send().await;
-        // Its text would show the URL, and a query in it may be a secret.
-        let response = response.map_err(reqwest::Error::without_url)?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
-        }
-        if response.headers().contains_key(header::CONTENT_ENCODING) {
-            return Err(FetchError::Encoded);
-        }
-        Ok(KeySet::parse(&body_of(response, MAX_BODY).await?)?)
+    /// Asks in a task of its own: whoever wanted to know may be gone before the answer, and the others want it too.
+    fn fetch(&self, url: &str, held: watch::Sender<Held>, place: OwnedSemaphorePermit) {
+        let (outbound, url) = (Arc::clone(&self.outbound), url.to_owned());
+        tokio::spawn(async move {
+            let fetched = fetch(&outbound, &url).await;
+            drop(place);
+            if let Err(error) = &fetched {
+                tracing::warn!(%error, "the key set of a client cannot be fetched");
+            }
+            held.send_modify(|held| held.answered(fetched.ok(), Instant::now()));
+        });
     }
 
     /// What is held of a URL. What the registry no longer names is forgotten.
-    fn held(&self, url: &str, registry: &RegistryView) -> Arc<tokio::sync::Mutex<Held>> {
+    fn held(&self, url: &str, registry: &RegistryView) -> watch::Sender<Held> {
         let mut sets = self.sets();
         if sets.revision != registry.revision {
             let named = registry.jwks_uris();
             sets.by_url.retain(|url, _| named.contains(&**url));
             sets.revision = registry.revision;
         }
-        Arc::clone(sets.by_url.entry(url.into()).or_default())
+        sets.by_url.entry(url.into()).or_default().clone()
     }
 
     fn sets(&self) -> MutexGuard<'_, Sets> {
@@ -146,21 +148,61 @@ impl Published {
     }
 }
 
+async fn fetch(outbound: &Outbound, url: &str) -> Result<KeySet, FetchError> {
+    let url = outbound.check(url)?;
+    let request = outbound.http()?.get(url);
+    let request = request.header(header::ACCEPT, "application/jwk-set+json, application/json");
+    let response = request.header(header::ACCEPT_ENCODING, "identity").send().await;
+    // Its text would show the URL, and a query in it may be a secret.
+    let response = response.map_err(reqwest::Error::without_url)?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status(response.status()));
+    }
+    if response.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(FetchError::Encoded);
+    }
+    Ok(KeySet::parse(&body_of(response, MAX_BODY).await?)?)
+}
+
 impl Held {
     fn step(&self, kid: &Kid, now: Instant) -> Step {
         let since = |then: Instant| now.saturating_duration_since(then);
         let may_ask = self.asked_at.is_none_or(|asked| since(asked) >= PAUSE);
+        let without = |why| if self.is_asked { Step::Wait } else { Step::Refuse(why) };
         let Some((set, fetched)) = &self.set else {
-            return if may_ask { Step::Fetch } else { Step::Refuse(NoKey::Unavailable) };
+            return if may_ask { Step::Fetch } else { without(NoKey::Unavailable) };
         };
         let (age, has) = (since(*fetched), set.key(kid).is_some());
         match (has, age < FRESH, may_ask) {
             (true, true, _) => Step::Use,
             (_, _, true) => Step::Fetch,
             (true, false, false) if age < STALE => Step::Use,
-            (false, true, false) => Step::Refuse(NoKey::Unknown),
-            _ => Step::Refuse(NoKey::Unavailable),
+            (false, true, false) => without(NoKey::Unknown),
+            _ => without(NoKey::Unavailable),
         }
+    }
+
+    /// Whether a question begins now: of many who need the answer one asks.
+    fn begin(&mut self, kid: &Kid, now: Instant) -> bool {
+        let begins = self.step(kid, now) == Step::Fetch;
+        if begins {
+            (self.asked_at, self.is_asked) = (Some(now), true);
+        }
+        begins
+    }
+
+    fn answered(&mut self, set: Option<KeySet>, now: Instant) {
+        (self.asked_at, self.is_asked) = (Some(now), false);
+        if let Some(set) = set {
+            self.set = Some((Arc::new(set), now));
+        }
+    }
+
+    /// The set, if it has this key and is not too old to be used.
+    fn known(&self, kid: &Kid, now: Instant) -> Option<Arc<KeySet>> {
+        let (set, fetched) = self.set.as_ref()?;
+        let is_good = set.key(kid).is_some() && now.saturating_duration_since(*fetched) < STALE;
+        is_good.then(|| Arc::clone(set))
     }
 }
 
@@ -176,7 +218,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let set = Arc::new(KeySet::parse(SET).unwrap());
-        let held = Held { set: Some((set, at(0))), asked_at: Some(at(asked)) };
+        let held = Held { set: Some((set, at(0))), asked_at: Some(at(asked)), is_asked: false };
         let step = |kid: &str| held.step(&kid.parse().unwrap(), at(now));
         assert_eq!((step("K"), step("other")), (known, unknown), "asked at {asked}, now {now}");
     }
@@ -203,8 +245,31 @@ mod tests {
         let start = Instant::now();
         let (kid, later) = ("K".parse().unwrap(), start + PAUSE);
         assert_eq!(Held::default().step(&kid, start), Step::Fetch);
-        let held = Held { set: None, asked_at: Some(start) };
+        let held = Held { set: None, asked_at: Some(start), is_asked: false };
         assert_eq!(held.step(&kid, start), Step::Refuse(NoKey::Unavailable));
         assert_eq!(held.step(&kid, later), Step::Fetch);
+    }
+    // S-59
+    #[test]
+    fn while_a_set_is_asked_for_its_known_keys_are_used_and_only_unknown_ones_wait() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let (known, other) = ("K".parse().unwrap(), "other".parse().unwrap());
+        let mut held = Held::default();
+        assert!(held.begin(&known, start), "the first who comes asks");
+        assert!(!held.begin(&known, start), "and nobody else");
+        assert_eq!(held.step(&known, start), Step::Wait);
+        held.answered(KeySet::parse(SET).ok(), at(1));
+        assert_eq!(
+            (held.step(&known, at(1)), held.step(&other, at(1))),
+            (Step::Use, Step::Refuse(NoKey::Unknown))
+        );
+        assert!(held.begin(&other, at(400)));
+        assert_eq!((held.step(&known, at(400)), held.step(&other, at(400))), (Step::Use, Step::Wait));
+        assert_eq!(held.step(&known, at(500)), Step::Fetch, "an answer that never came is not waited for");
+        held.answered(None, at(501));
+        assert_eq!(held.step(&other, at(501)), Step::Refuse(NoKey::Unavailable));
+        assert!(held.known(&known, at(501)).is_some() && held.known(&other, at(501)).is_none());
+        assert!(held.known(&known, at(86_401)).is_none());
     }
 }

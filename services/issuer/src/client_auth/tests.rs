@@ -188,7 +188,7 @@ async fn a_client_trades_only_what_it_was_registered_for() {
 
 // S-56
 #[tokio::test]
-async fn who_fails_too_often_waits_and_nobody_else_does() {
+async fn who_fails_too_often_waits_and_the_client_itself_never_does() {
     let house = House::new().await;
     let post = |secret: &str| {
         let body = format!("client_id=post&client_secret={secret}");
@@ -198,12 +198,27 @@ async fn who_fails_too_often_waits_and_nobody_else_does() {
     for _ in 0..20 {
         assert_eq!(house.authenticate(&wrong).await.unwrap_err().code(), "invalid_client");
     }
-    let waits = house.authenticate(&right).await.unwrap_err();
+    let waits = house.authenticate(&wrong).await.unwrap_err();
     assert!(matches!(waits, TokenError::TemporarilyUnavailable { retry_after: 1..=4 }), "{waits}");
-    let elsewhere = house.auth.authenticate(&house.registry, &right, [198, 51, 100, 1].into()).await;
-    assert!(elsewhere.is_ok(), "the same client at another address");
-    let basic = present("basic", AuthenticationMethod::ClientSecretBasic, "");
-    assert!(house.authenticate(&basic).await.is_ok(), "another client at the same address");
+    assert!(house.authenticate(&right).await.is_ok(), "the client itself, at the same address");
+    let elsewhere = house.auth.authenticate(&house.registry, &wrong, [198, 51, 100, 1].into()).await;
+    assert_eq!(elsewhere.unwrap_err().code(), "invalid_client", "at another address");
+    let basic = PresentedClient::from_request([&b"Basic YmFzaWM6d3Jvbmc="[..]], &parameters("")).unwrap();
+    assert_eq!(house.authenticate(&basic).await.unwrap_err().code(), "invalid_client", "another client");
+}
+
+// S-56
+#[tokio::test]
+async fn a_flood_of_forged_assertions_does_not_keep_their_client_out() {
+    let house = House::new().await;
+    for number in 0..30 {
+        let mut forged = sign(TestKey::es256(), &claims(&number.to_string()));
+        forged.replace_range(forged.rfind('.').unwrap() + 1.., &base64url::encode(&[7; 64]));
+        let refused = house.authenticate(&by_assertion(&forged)).await.unwrap_err();
+        assert_eq!(refused.code(), if number < 20 { "invalid_client" } else { "temporarily_unavailable" });
+    }
+    let own = by_assertion(&sign(TestKey::es256(), &claims("own")));
+    assert_eq!(house.authenticate(&own).await.unwrap(), "robot");
 }
 
 // S-78

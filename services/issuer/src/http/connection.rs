@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use tower::Service as _;
 
 use super::watch::{Phase, Watch, WatchedBody, WatchedStream};
-use super::{ConnectionLimits, Shutdown};
+use super::{ConnectionLimits, Shutdown, TrustedProxies};
 
 /// Bytes of a request's head, request line included; over it the answer is 431. hyper refuses
 /// less than 8 KiB. The head's 100 fields are hyper's own default, kept on the stack: setting
@@ -32,6 +32,7 @@ pub(super) struct Server {
     http: http1::Builder,
     router: Router,
     pub(super) limits: ConnectionLimits,
+    pub(super) proxies: TrustedProxies,
     /// From now on each answer is its connection's last.
     shutdown: Shutdown,
     /// From now on idle connections end too.
@@ -42,6 +43,7 @@ impl Server {
     pub(super) fn new(
         router: Router,
         limits: ConnectionLimits,
+        proxies: TrustedProxies,
         shutdown: Shutdown,
         finish: Shutdown,
     ) -> Self {
@@ -49,7 +51,7 @@ impl Server {
         // hyper's own time-out runs between requests too and would end an idle connection as if
         // it were a slow one; the alarm below knows the difference.
         http.header_read_timeout(None).max_buf_size(HEAD_BYTES);
-        Self { http, router: router.with_state(()), limits, shutdown, finish }
+        Self { http, router: router.with_state(()), limits, proxies, shutdown, finish }
     }
 }
 
@@ -60,7 +62,7 @@ impl Server {
 pub(super) async fn drive(stream: TcpStream, peer: SocketAddr, server: Arc<Server>) {
     let watch = Arc::new(Watch::new(server.shutdown.clone()));
     let io = TokioIo::new(WatchedStream::new(stream, Arc::clone(&watch)));
-    let service = answering(server.router.clone(), Arc::clone(&watch), peer);
+    let service = answering(Arc::clone(&server), Arc::clone(&watch), peer);
     let mut http = server.http.serve_connection(io, service);
     let mut patience = Patience::new(server.limits);
     let mut alarm = pin!(sleep_until(patience.until));
@@ -130,16 +132,18 @@ impl Patience {
     }
 }
 
-/// The router as hyper calls it, with the peer's address in each request.
+/// The router as hyper calls it. Each request has the address in it that it comes from: here, and nowhere else, it is
+/// found out.
 fn answering(
-    router: Router,
+    server: Arc<Server>,
     watch: Arc<Watch>,
     peer: SocketAddr,
 ) -> impl Service<Request<Incoming>, Response = Response<WatchedBody>, Error = Infallible, Future: Send> {
     service_fn(move |mut request: Request<Incoming>| {
         watch.request_read();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = router.clone().call(request);
+        let origin = server.proxies.origin(peer, request.headers());
+        request.extensions_mut().insert(ConnectInfo(origin));
+        let answer = server.router.clone().call(request);
         let watch = Arc::clone(&watch);
         async move {
             let mut answer = pin!(answer);

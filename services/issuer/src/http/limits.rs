@@ -20,8 +20,8 @@ pub struct ConnectionLimits {
     /// accept queue.
     pub connections: usize,
     /// Connections open at once from one address, loopback included; an IPv6 client is counted by
-    /// its /64. Default 256. The surplus is closed at once. Behind a proxy every connection comes
-    /// from the proxy: set it to `connections` there.
+    /// its /64. Default 256. The surplus is closed at once. Those of a [trusted
+    /// proxy](super::TrustedProxies) are not counted: all its clients come through them.
     pub per_ip: usize,
     /// From the first wish to stop until no connection is accepted any more, so that load
     /// balancers see the readiness probe fail first. Default 5 s.

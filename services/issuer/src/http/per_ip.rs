@@ -1,37 +1,39 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many connections each remote address has open.
+use super::subscriber;
+
+/// How many of something each subscriber has at once: of the connections that are open, of the places in a queue.
 #[derive(Debug)]
-pub(super) struct PerIp {
+pub(crate) struct PerIp {
     most: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One connection's place in the count; dropping it gives the place back.
+/// One of them; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Share {
     count: Arc<PerIp>,
     address: IpAddr,
 }
 
 impl PerIp {
-    pub(super) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, open: Mutex::default() })
     }
 
-    /// A place for one more connection, or none if its address has had its share.
-    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
-        let address = counted_as(ip);
+    /// One more, or none if its address has had its share.
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Share> {
+        let address = subscriber(ip);
         let mut open = self.open();
         let connections = open.entry(address).or_default();
         if *connections >= self.most {
             return None;
         }
         *connections += 1;
-        Some(Place { count: Arc::clone(self), address })
+        Some(Share { count: Arc::clone(self), address })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -39,7 +41,7 @@ impl PerIp {
     }
 }
 
-impl Drop for Place {
+impl Drop for Share {
     fn drop(&mut self) {
         if let Entry::Occupied(mut connections) = self.count.open().entry(self.address) {
             *connections.get_mut() -= 1;
@@ -47,14 +49,6 @@ impl Drop for Place {
                 connections.remove();
             }
         }
-    }
-}
-
-/// An IPv6 client usually owns a whole /64 and could come from another address each time.
-fn counted_as(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::connection::{Server, drive};
 use super::per_ip::PerIp;
-use super::{ConnectionLimits, Shutdown};
+use super::{ConnectionLimits, Shutdown, TrustedProxies};
 
 /// How long to wait after an accept that failed for want of descriptors or memory: at once it
 /// would fail again, and spin.
@@ -39,7 +39,8 @@ pub enum Drained {
 
 /// Serves HTTP/1.1 on `listener` until `shutdown` was asked for and every connection has ended.
 ///
-/// Each request carries [`axum::extract::ConnectInfo`] of the peer's [`SocketAddr`]. After the
+/// Each request carries [`axum::extract::ConnectInfo`] of the [`SocketAddr`] that it comes from:
+/// the peer's, or what a proxy says that is trusted. After the
 /// first wish to stop, connections are accepted for [`ConnectionLimits::drain_delay`] more, one
 /// request each; then requests in flight have [`ConnectionLimits::finish`] to end. Dropping the
 /// future cuts all connections.
@@ -47,10 +48,11 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
+    proxies: TrustedProxies,
     shutdown: Shutdown,
 ) -> Drained {
     let (finish, finish_handle) = Shutdown::manual();
-    let server = Arc::new(Server::new(router, limits, shutdown.clone(), finish));
+    let server = Arc::new(Server::new(router, limits, proxies, shutdown.clone(), finish));
     let mut open = JoinSet::new();
     let mut at_once = pin!(shutdown.asked(2));
 
@@ -87,10 +89,11 @@ async fn accept_all(listener: &TcpListener, server: &Arc<Server>, open: &mut Joi
             // Reaps, so that the set does not grow with each connection ever served.
             Some(_ended) = open.join_next() => continue,
         };
-        let Some(share) = per_ip.admit(peer.ip()) else {
+        let share = per_ip.admit(peer.ip());
+        if share.is_none() && !server.proxies.contains(peer.ip()) {
             tracing::debug!(%peer, "connection refused: its address has too many");
             continue;
-        };
+        }
         // Fails only for a peer that is gone already, which reading will find out.
         let _ = stream.set_nodelay(true);
         let server = Arc::clone(server);

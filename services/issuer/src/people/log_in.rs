@@ -1,6 +1,10 @@
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
-use claviger_store::{LogIn, Reservation, Store, StoreError, User, Username};
+use claviger_store::{LogIn, NoRoom, Reservation, Store, StoreError, User, Username};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -9,6 +13,7 @@ use super::{
     device::Devices,
     password::Password,
     passwords::{Busy, Passwords, Verdict},
+    turned_away::TurnedAway,
 };
 use crate::actor::Actor;
 
@@ -18,6 +23,7 @@ pub(crate) struct Gate {
     pub(crate) store: Store,
     pub(crate) passwords: Passwords,
     pub(crate) devices: Devices,
+    pub(crate) turned_away: TurnedAway,
 }
 
 /// What somebody presents.
@@ -62,11 +68,21 @@ pub(crate) enum LogInError {
     Unavailable(#[from] StoreError),
 }
 
+impl From<NoRoom> for LogInError {
+    fn from(no_room: NoRoom) -> Self {
+        match no_room {
+            NoRoom::For(retry_after) => Self::TooMany { retry_after },
+            NoRoom::Stopped => Self::Stopped,
+        }
+    }
+}
+
 /// The one way in: whoever asks for a password asks here, so that all guesses count together (S-90).
 ///
-/// The order matters. A place among those who compute comes first, so that a storm reaches the database with no more than these
-/// many; the attempt is counted before it is evaluated, so that a thousand at once are not a thousand guesses; and the same
-/// is read and computed whether there is such a person or not.
+/// The order matters. Who was refused a moment ago is refused from memory; a place among those who compute comes next, so that
+/// a storm reaches the database with no more than these many, and few of them from one address; the attempt is counted
+/// before it is evaluated, so that a thousand at once are not a thousand guesses; and the same is read and computed whether
+/// there is such a person or not.
 pub(crate) async fn log_in(
     gate: &Gate,
     credentials: Credentials<'_>,
@@ -75,18 +91,19 @@ pub(crate) async fn log_in(
     let malformed = |reason: &dyn fmt::Display| LogInError::Malformed(reason.to_string());
     let name: Username = credentials.username.parse().map_err(|error| malformed(&error))?;
     let password = Password::parse(credentials.password).map_err(|error| malformed(&error))?;
-    let place = gate.passwords.place()?;
     let device = origin.device.and_then(|cookie| gate.devices.recognise(&name, cookie));
     let buckets = buckets(&name, device.as_ref(), origin.address);
-    let refused = match gate.store.reserve_attempt(&buckets).await? {
-        Reservation::Reserved => None,
-        Reservation::Refused { retry_after } => Some(LogInError::TooMany { retry_after }),
-        Reservation::Stopped => Some(LogInError::Stopped),
-    };
-    if let Some(refused) = refused {
+    if let Some(no_room) = gate.turned_away.remembers(&buckets, Instant::now()) {
+        tracing::debug!(address = %origin.address, "too many log-ins were tried, a moment ago too");
+        return Err(no_room.into());
+    }
+    let place = gate.passwords.place_of(origin.address)?;
+    if let Reservation::Refused { no_room, bucket } = gate.store.reserve_attempt(&buckets).await? {
+        gate.turned_away.note(bucket, no_room, Instant::now());
         // Whom it keeps out, if it is somebody: what was typed is not logged.
         let user = gate.store.user_by_name(&name).await.ok().flatten().map(|user| user.id);
         let user = user.as_ref().map(tracing::field::display);
+        let refused = LogInError::from(no_room);
         tracing::info!(address = %origin.address, user, reason = %refused, "a log-in was not looked at");
         return Err(refused);
     }

@@ -6,7 +6,7 @@
 //! - `scheme`: what is kept of a password, by us and by others; `passwords`: where that is computed, a bounded number at a
 //!   time.
 //! - `device`: browsers in which somebody has logged in before; `attempts`: how often may be guessed.
-//! - `log_in`: the one way in, for pages, first-party applications and whoever comes later.
+//! - `turned_away`: who was refused a moment ago; `log_in`: the one way in, for pages, first-party applications and whoever comes later.
 //! - `first_administrator`: how the first account comes to be.
 //! - `office`: what operators do to people.
 //! - `profile` and `import`: what else is known of people, and bringing them from elsewhere.
@@ -23,6 +23,7 @@ mod passwords;
 pub(crate) mod profile;
 mod rules;
 mod scheme;
+mod turned_away;
 
 use claviger_keyring::rand_core::RngCore;
 use claviger_oauth::UserId;
@@ -34,6 +35,7 @@ pub(crate) use self::{
     passwords::Passwords,
     rules::PasswordRules,
     scheme::Scheme,
+    turned_away::TurnedAway,
 };
 use crate::rng::SystemRng;
 

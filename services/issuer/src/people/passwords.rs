@@ -1,5 +1,6 @@
 use std::{
     fmt, io,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,10 +12,15 @@ use claviger_store::PasswordHash;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{password::Password, scheme::Scheme};
-use crate::signer_pool::SignerPool;
+use crate::{
+    http::{PerIp, Share},
+    signer_pool::SignerPool,
+};
 
 /// How many may wait.
 const QUEUE: usize = 64;
+/// How many of them may come from one address, behind which may be an office: the others find a place too.
+const OF_ONE: usize = 16;
 
 /// Where hashes of passwords are computed.
 ///
@@ -28,6 +34,7 @@ struct Inner {
     threads: SignerPool,
     /// One for each thread and each place in the queue.
     places: Arc<Semaphore>,
+    by_address: Arc<PerIp>,
     /// What is verified where there is nothing to verify.
     nobody: PasswordHash,
     evaluated: AtomicU64,
@@ -56,6 +63,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Place {
     passwords: Passwords,
     permit: OwnedSemaphorePermit,
+    share: Option<Share>,
 }
 
 impl Passwords {
@@ -69,6 +77,7 @@ impl Passwords {
         Ok(Self(Arc::new(Inner {
             threads: SignerPool::of("password", threads)?,
             places: Arc::new(Semaphore::new(threads + QUEUE)),
+            by_address: PerIp::new(OF_ONE),
             nobody,
             evaluated: AtomicU64::new(0),
             costliest: AtomicU64::new(0),
@@ -83,7 +92,13 @@ impl Passwords {
     /// A place in the queue, if there is one.
     pub(crate) fn place(&self) -> Result<Place, Busy> {
         let permit = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| Busy)?;
-        Ok(Place { passwords: self.clone(), permit })
+        Ok(Place { passwords: self.clone(), permit, share: None })
+    }
+
+    /// The same for somebody who comes from an address, if it has not too many already.
+    pub(crate) fn place_of(&self, address: IpAddr) -> Result<Place, Busy> {
+        let share = self.0.by_address.admit(address).ok_or(Busy)?;
+        Ok(Place { share: Some(share), ..self.place()? })
     }
 
     /// Today's hash of a password.
@@ -126,13 +141,13 @@ impl Place {
     }
 
     async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        let Self { passwords, permit } = self;
+        let Self { passwords, permit, share } = self;
         let inner = Arc::clone(&passwords.0);
         let counted = move || {
             inner.evaluated.fetch_add(1, Ordering::Relaxed);
             let done = work();
             // Not before: while it is computed, the place is taken, whether somebody still waits for it or not.
-            drop(permit);
+            drop((permit, share));
             done
         };
         passwords.0.threads.run(counted).await.map_err(|_| Busy)
@@ -260,6 +275,22 @@ mod tests {
             places.pop();
             assert!(passwords.place().is_ok());
         }
+    }
+
+    // S-88
+    #[tokio::test]
+    async fn one_address_does_not_take_all_places() {
+        let passwords = Passwords::start(2).unwrap();
+        let taken = |address: &str| -> Vec<Place> {
+            let address = address.parse().unwrap();
+            std::iter::from_fn(|| passwords.place_of(address).ok()).collect()
+        };
+        let mut one = taken("192.0.2.1");
+        assert_eq!(one.len(), 16);
+        assert_eq!(taken("192.0.2.2").len(), 16, "another one");
+        let verdict = one.pop().unwrap().verify(None, password("the fog hums")).await;
+        assert!(matches!(verdict, Ok(Verdict::Wrong)));
+        assert_eq!(taken("192.0.2.1").len(), 1, "it is given back");
     }
 
     // S-88

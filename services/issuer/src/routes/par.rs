@@ -35,6 +35,13 @@ pub(super) async fn par(
             (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
         }
         Err(PushRefusal::Client(error)) => Refused(error).into_response(),
+        Err(PushRefusal::TooMany { retry_after }) => {
+            // RFC 9126 section 2.3; the body is what a client of this endpoint can read.
+            let retry_after = u32::try_from(retry_after.as_secs() + 1).unwrap_or(u32::MAX);
+            let mut response = Refused(TokenError::TemporarilyUnavailable { retry_after }).into_response();
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            response
+        }
         Err(PushRefusal::Request(error)) => {
             tracing::info!(%error, "a pushed request is refused");
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);

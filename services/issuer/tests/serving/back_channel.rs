@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{Router, extract::State, routing::post};
 use claviger_oauth::ReceivedLogoutToken;
+use claviger_store::Client;
 use http::StatusCode;
 use sea_orm::{ConnectionTrait, Database};
 use tokio::net::TcpListener;
@@ -119,4 +120,96 @@ async fn a_notice_outlives_the_process_that_could_not_deliver_it() {
     })
     .await;
     issuer.stop().await;
+}
+
+// S-84
+#[tokio::test]
+async fn a_client_that_never_answers_keeps_no_other_waiting() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent_uri = format!("http://{}/log-out", listener.local_addr().unwrap());
+    let connections = Arc::new(Mutex::new(Vec::new()));
+    let held = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            held.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+    });
+    let connected = || connections.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let (shop, uri) = Shop::open(&[]).await;
+    let issuer = Issuer::start("").await;
+    issuer.add_shop(Some(uri)).await;
+    change_shop(&issuer, |shop| {
+        let mut silent = shop.clone();
+        silent.client_id = "silent".parse().unwrap();
+        if let Some(application) = &mut silent.application {
+            application.backchannel_logout_uri = Some(silent_uri.clone());
+        }
+        vec![shop, silent]
+    })
+    .await;
+    let issuer = issuer.restart().await;
+    let database = Database::connect(&issuer.config.database).await.unwrap();
+    for number in 1..=40 {
+        issuer.sign_in("ada", number).await;
+        let noted = format!("INSERT INTO session_client (sid, client_id) VALUES ('sid-{number}', 'silent')");
+        database.execute_unprepared(&noted).await.unwrap();
+    }
+    let noted = "INSERT INTO session_client (sid, client_id) VALUES ('sid-40', 'web-shop')";
+    database.execute_unprepared(noted).await.unwrap();
+    let far = issuer.store.now().await.unwrap() + std::time::Duration::from_hours(1);
+    issuer.store.end_sessions_of(&"ada".parse().unwrap(), far, &[]).await.unwrap();
+    until("the shop is told", || async { (shop.told().len() == 1).then_some(()) }).await;
+    assert!(connected() <= 8, "{} wait for the silent one", connected());
+    until("all that is due to the silent one is put off together", || async {
+        let seen = "UPDATE logout_notice SET attempts = 1 WHERE attempts = 1 AND next_at > 0";
+        let seen = database.execute_unprepared(seen).await.ok()?.rows_affected();
+        (seen == 40).then_some(())
+    })
+    .await;
+    assert!(connected() <= 8, "{} were tried one after the other", connected());
+    issuer.stop().await;
+}
+
+// S-84
+#[tokio::test]
+async fn a_client_that_is_disabled_for_a_while_is_told_when_it_is_back() {
+    let (shop, uri) = Shop::open(&[]).await;
+    let issuer = Issuer::start("").await;
+    issuer.add_shop(Some(uri)).await;
+    let disable = async |issuer: &Issuer, disabled: bool| {
+        change_shop(issuer, |shop| vec![Client { disabled, ..shop }]).await;
+    };
+    disable(&issuer, true).await;
+    let issuer = issuer.restart().await;
+    let ada = issuer.sign_in("ada", 1).await;
+    let database = Database::connect(&issuer.config.database).await.unwrap();
+    let noted = "INSERT INTO session_client (sid, client_id) VALUES ('sid-1', 'web-shop')";
+    database.execute_unprepared(noted).await.unwrap();
+    let far = issuer.store.now().await.unwrap() + std::time::Duration::from_hours(1);
+    issuer.store.end_session(&ada.session.sid, far, &[]).await.unwrap();
+    until("it was tried, and is kept", || async {
+        let tried = "UPDATE logout_notice SET attempts = attempts WHERE attempts >= 1";
+        let tried = database.execute_unprepared(tried).await.ok()?.rows_affected();
+        (tried == 1).then_some(())
+    })
+    .await;
+    assert!(shop.told().is_empty());
+    disable(&issuer, false).await;
+    let issuer = issuer.restart().await;
+    until("the shop is told", || async {
+        let _ = database.execute_unprepared("UPDATE logout_notice SET next_at = 0").await;
+        (shop.told().len() == 1).then_some(())
+    })
+    .await;
+    issuer.stop().await;
+}
+
+/// Declares anew what is there of the shop.
+async fn change_shop(issuer: &Issuer, change: impl Fn(Client) -> Vec<Client>) {
+    let mut held = issuer.store.load_registry().await.unwrap();
+    let shop =
+        held.registry.clients.iter().position(|client| client.client_id.as_str() == "web-shop").unwrap();
+    let shop = held.registry.clients.remove(shop);
+    held.registry.clients.extend(change(shop));
+    issuer.store.replace_registry(held.revision, &held.registry, &[]).await.unwrap();
 }

@@ -61,6 +61,15 @@ identity_scopes = ["openid", "offline_access"]
 access."https://shop.test" = ["shop:read"]
 
 [[client]]
+id = "own-app"
+team = "shop"
+kind = "native"
+name = "The app of the house"
+first_party = true
+redirect_uris = ["http://127.0.0.1/callback"]
+identity_scopes = ["openid"]
+
+[[client]]
 id = "page"
 team = "shop"
 kind = "browser"

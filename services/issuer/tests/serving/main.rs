@@ -10,5 +10,7 @@ mod fleet;
 mod issuer;
 mod log_out;
 mod person;
+mod proxy;
+mod pushed;
 mod users;
 mod withdrawn;

@@ -8,7 +8,10 @@ use std::sync::{
 use axum::{Router, routing::get};
 use claviger_oauth::ClientKeys;
 use claviger_testkit::TestKey;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc},
+};
 
 use super::{House, ISSUER, by_assertion, claims, key_set, sign};
 
@@ -45,6 +48,49 @@ async fn published_keys_are_fetched_once_and_unknown_ones_cost_nothing_more() {
         let refused = house.authenticate(&by(TestKey::es256_other(), &number.to_string())).await.unwrap_err();
         assert!(refused.to_string().contains("publishes no key of this kid"), "{refused}");
     }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+// S-59
+#[tokio::test]
+async fn who_goes_away_before_the_answer_neither_loses_it_nor_makes_anybody_ask_again() {
+    let (asked, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (started, mut was_started) = mpsc::unbounded_channel();
+    let (counter, gate) = (Arc::clone(&asked), Arc::clone(&release));
+    let answer = move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let (gate, started) = (Arc::clone(&gate), started.clone());
+        async move {
+            started.send(()).unwrap();
+            drop(gate.acquire().await.unwrap());
+            key_set(&[TestKey::es256()])
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/jwks", get(answer))).await });
+    let local = "http://127.0.0.1:8080";
+    let house = House::with(local, |client| client.keys = ClientKeys::Uri(url.clone())).await;
+    let by = |jti: &str| {
+        let mut claims = claims(jti);
+        claims["aud"] = local.into();
+        by_assertion(&sign(TestKey::es256(), &claims))
+    };
+    let hasty = by("hasty");
+    tokio::select! {
+        biased;
+        _ = house.authenticate(&hasty) => panic!("there was no answer yet"),
+        _ = was_started.recv() => {}
+    }
+    // Another who comes and goes: it is polled until it waits.
+    let other = by("other");
+    tokio::select! {
+        biased;
+        _ = house.authenticate(&other) => panic!("there was no answer yet"),
+        () = std::future::ready(()) => {}
+    }
+    release.add_permits(1);
+    assert_eq!(house.authenticate(&by("patient")).await.unwrap(), "robot");
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 

@@ -3,7 +3,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
-use crate::people::{Credentials, Devices, LogInError, Passwords, log_in};
+use crate::people::{Credentials, Devices, LogInError, Passwords, TurnedAway, log_in};
 
 const PASSWORD: &str = "the fog hums over tartu";
 
@@ -22,6 +22,7 @@ impl Home {
             store: Store::open::<Migrator>(&url).await.unwrap(),
             passwords: Passwords::start(2).unwrap(),
             devices: Devices::new(&[1; 32]),
+            turned_away: TurnedAway::default(),
         };
         let (rules, issuer) = (PasswordRules::new(15, []), "https://id.test".parse().unwrap());
         Self { _directory: directory, gate, rules, issuer }

@@ -20,7 +20,8 @@ impl Home {
         let directory = tempfile::tempdir().unwrap();
         let store = open(&directory).await;
         let (passwords, devices) = (Passwords::start(2).unwrap(), Devices::new(&[1; 32]));
-        Self { directory, gate: Gate { store, passwords, devices } }
+        let turned_away = TurnedAway::default();
+        Self { directory, gate: Gate { store, passwords, devices, turned_away } }
     }
 
     async fn add(&self, name: &str, disabled: bool) {
@@ -135,7 +136,8 @@ async fn of_a_thousand_guesses_at_once_from_a_hundred_addresses_at_most_ten_are_
     let mut gates = vec![home.gate.clone()];
     for _ in 0..2 {
         let (store, passwords) = (open(&home.directory).await, Passwords::start(2).unwrap());
-        gates.push(Gate { store, passwords, ..home.gate.clone() });
+        let turned_away = TurnedAway::default();
+        gates.push(Gate { store, passwords, turned_away, ..home.gate.clone() });
     }
     let gates = Arc::new(gates);
     let mut guesses = Vec::new();
@@ -295,6 +297,27 @@ async fn who_comes_when_all_places_are_taken_does_not_even_count() {
     }
     drop(places);
     assert!(matches!(home.log_in("ada", "guess").await, Err(LogInError::Wrong)));
+}
+
+// S-88 S-90
+#[tokio::test]
+async fn who_comes_back_too_early_costs_neither_a_place_nor_a_question_to_the_database() {
+    let home = Home::new().await;
+    for _ in 0..10 {
+        assert!(matches!(home.log_in("ada", "guess").await, Err(LogInError::Wrong)));
+    }
+    assert!(matches!(home.log_in("ada", "guess").await, Err(LogInError::TooMany { .. })));
+    let places: Vec<_> = std::iter::from_fn(|| home.gate.passwords.place().ok()).collect();
+    let elsewhere = home.log_in_from("ada", "guess", "192.0.2.2", None).await;
+    assert!(matches!(elsewhere, Err(LogInError::TooMany { .. })), "the account is closed: {elsewhere:?}");
+    drop(places);
+    home.gate.store.clone().close().await.unwrap();
+    let Err(LogInError::TooMany { retry_after }) = home.log_in("ada", "guess").await else {
+        panic!("the database is asked");
+    };
+    assert!(retry_after > Duration::from_mins(9), "{retry_after:?}");
+    let another = home.log_in("bob", "guess").await;
+    assert!(matches!(another, Err(LogInError::Unavailable(_))), "nobody else is refused: {another:?}");
 }
 
 // S-103
