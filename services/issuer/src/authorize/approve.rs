@@ -25,6 +25,7 @@ pub(super) async fn approve(
     let authorization = Authorization {
         scope: access.scope.clone(),
         audiences: access.audiences.clone(),
+        allowed: Some(access.allowed.clone()),
         redirect_uri: Some(request.redirect_uri.clone()),
         code_challenge: Some(request.code_challenge.clone()),
         nonce: request.nonce.clone(),

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use claviger_jose::NumericDate;
 use claviger_oauth::{
-    Application, AuthenticationMethod, AuthorizationRequest, AuthorizeError, AuthorizeQuery, ClientId,
-    GrantType, RedirectTarget, ScopeSet,
+    Allowed, Application, AuthenticationMethod, AuthorizationRequest, AuthorizeError, AuthorizeQuery,
+    ClientId, GrantType, RedirectTarget,
 };
 use claviger_store::Client;
 
@@ -92,13 +92,13 @@ impl Asked {
         &'s self,
         interaction: &'s Interaction,
         signed_in: Option<&'s SignedIn>,
-        allowed: Option<&'s ScopeSet>,
+        allowed: Option<&'s Allowed>,
         now: NumericDate,
     ) -> Situation<'s> {
         let public = self.client.method == AuthenticationMethod::None;
         Situation {
             request: &self.request,
-            scope: &self.access.scope,
+            asked: &self.access.allowed,
             first_party: self.is_first_party(),
             impersonable: public && !self.request.redirect_uri.starts_with("https://"),
             session: signed_in.map(|someone| &someone.session),

@@ -6,7 +6,7 @@ use crate::{
     authorize::interaction::NotOurs,
     browser::{Binding, CsrfToken, Guest, SignedIn, Visitor},
     clock::wall_clock,
-    pages::{ConsentPage, ErrorCase, Language, LogInPage, LogInProblem, SESSIONS_PATH},
+    pages::{ConsentPage, ErrorCase, Language, LogInPage, LogInProblem, Permissions, SESSIONS_PATH},
 };
 
 /// Takes the next step of an interaction: a page, or the way back to the client.
@@ -60,7 +60,7 @@ pub(super) async fn next(
         }
         _ => None,
     };
-    let allowed = allowed.as_ref().map(|consent| &consent.scopes);
+    let allowed = allowed.as_ref().map(|consent| &consent.allowed);
     Ok(asked.situation(interaction, signed_in, allowed, wall_clock()).next())
 }
 
@@ -114,14 +114,13 @@ async fn consent_page(
     let provider = visitor.provider();
     let secrets = provider.secrets()?;
     let user = provider.store.user(&someone.session.account).await?;
+    let interaction = interaction.clone().showing(asked.access.allowed.clone());
     let sealed = interaction.seal(secrets.interactions(), provider.issuer());
     let token = CsrfToken::of(secrets.csrf(), Binding::Session(&someone.secret));
-    let (identity, services) = asked.access.parts(&asked.client);
     let page = ConsentPage {
         client: asked.name(),
         username: user.as_ref().map_or("", |user| user.username.as_str()),
-        identity,
-        services,
+        wants: Permissions::from(&asked.access.allowed),
         csrf_token: token.expose(),
         interaction: &sealed,
         returns_to: &asked.request.redirect_uri,
@@ -146,6 +145,7 @@ impl Visitor {
     /// The address at which an interaction goes on.
     pub(super) fn way_on(&self, interaction: &Interaction) -> Result<String, Refusal> {
         let provider = self.provider();
+        let interaction = interaction.clone().showing_nothing();
         let sealed = interaction.seal(provider.secrets()?.interactions(), provider.issuer());
         Ok(format!("{}?interaction={sealed}", provider.issuer().join(CONTINUE_PATH)))
     }

@@ -36,7 +36,7 @@ mod words;
 
 pub use brand::{Brand, BrandError, BrandName, Logo};
 pub use colour::{Colour, ColourError};
-pub(crate) use consent::{CONSENT_PATH, ConsentPage};
+pub(crate) use consent::{CONSENT_PATH, ConsentPage, Permissions};
 pub(crate) use error::{ErrorCase, ErrorPage};
 pub(crate) use first_administrator::{
     AdministratorMadePage, FirstAdministratorPage, FirstAdministratorProblem, WELCOME_PATH,

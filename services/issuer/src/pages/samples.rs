@@ -7,7 +7,7 @@ use claviger_jose::NumericDate;
 use super::{
     AdministratorMadePage, Brand, ConsentPage, ErrorCase, ErrorPage, FirstAdministratorPage,
     FirstAdministratorProblem, FormPostPage, Language, LogInPage, LogInProblem, LogOutPage, Logo, Page,
-    SessionRow, SessionsDone, SessionsPage, SignedOutPage, Site,
+    Permissions, SessionRow, SessionsDone, SessionsPage, SignedOutPage, Site,
 };
 
 const NOW: NumericDate = NumericDate::from_secs(1_795_000_000);
@@ -137,14 +137,20 @@ fn consent(given: Given<'_>) -> ConsentPage<'_> {
     ConsentPage {
         client: given.client,
         username: given.username,
+        wants: permissions(given),
+        csrf_token: given.secret,
+        interaction: given.secret,
+        returns_to: given.uri,
+    }
+}
+
+fn permissions(given: Given<'_>) -> Permissions<'_> {
+    Permissions {
         identity: vec!["openid", "profile", "email", "roles", "groups", "offline_access", given.scope],
         services: vec![
             (given.service, vec![given.scope, "orders:write"]),
             ("ledger.example.com", Vec::new()),
         ],
-        csrf_token: given.secret,
-        interaction: given.secret,
-        returns_to: given.uri,
     }
 }
 
