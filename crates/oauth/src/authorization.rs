@@ -40,7 +40,8 @@ pub struct Authorization {
     /// Claims that were asked for by name.
     #[serde(default)]
     pub claims: Option<ClaimsRequest>,
-    /// The thumbprint of the key that tokens are bound to (RFC 9449 section 10).
+    /// The thumbprint of the key that tokens are bound to (RFC 9449 section 10). So far none is: a request with `dpop_jkt`
+    /// is refused.
     #[serde(default)]
     pub dpop_jkt: Option<String>,
 }

@@ -4,11 +4,7 @@ use claviger_store::{NewCode, Session};
 use http::{HeaderValue, header::CACHE_CONTROL};
 
 use super::{Asked, Refusal};
-use crate::{
-    browser::Visitor,
-    pages::{FormPostPage, Language},
-    rng::random_bits,
-};
+use crate::{browser::Visitor, pages::FormPostPage, rng::random_bits};
 
 /// Gives a client its code, by way of the browser (RFC 6749 section 4.1.2).
 ///
@@ -57,8 +53,7 @@ pub(crate) fn deliver(visitor: &Visitor, client: &str, answer: &RedirectAnswer) 
         RedirectAnswer::FormPost { action, fields } => {
             let fields = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let page = FormPostPage { client, action, fields };
-            let language = Language::of::<&str>(&[], visitor.headers());
-            page.page(&visitor.provider().site, language).into_response()
+            page.page(&visitor.provider().site, visitor.language()).into_response()
         }
     }
 }

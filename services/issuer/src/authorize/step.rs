@@ -75,8 +75,7 @@ impl Situation<'_> {
 
     /// The client asks for a certain person, and this is somebody else.
     fn is_another_person(&self, session: &Session) -> bool {
-        let demanded = self.request.claims.as_ref().and_then(ClaimsRequest::demanded_subject);
-        demanded.is_some_and(|subject| subject != Subject::of_user(&session.account).as_str())
+        !self.request.may_be_about(&Subject::of_user(&session.account))
     }
 
     fn needs_log_in(&self, session: &Session) -> bool {
@@ -138,7 +137,7 @@ mod tests {
         let redirect_uris = vec!["https://app.test/cb".parse().unwrap()];
         let application = Application { redirect_uris, ..Application::default() };
         let target = RedirectTarget::prove(&"shop".parse().unwrap(), &application, &query).unwrap();
-        AuthorizationRequest::parse(query, &target).unwrap()
+        AuthorizationRequest::parse(query, &target, |subject| subject.parse().ok()).unwrap()
     }
 
     fn session(auth_time: NumericDate) -> Session {
@@ -245,6 +244,11 @@ mod tests {
         check(USUAL, &claims("user:bob"), "log in");
         check(USUAL, &format!("{}&prompt=none", claims("user:bob")), "login_required");
         check(Given { signed_in: Some((0, true)), ..USUAL }, &claims("user:bob"), "login_required");
+        check(USUAL, "id_token_hint=user:alice", "approve");
+        check(USUAL, "id_token_hint=user:alice&prompt=none", "approve");
+        check(USUAL, "id_token_hint=user:bob", "log in");
+        check(USUAL, "id_token_hint=user:bob&prompt=none", "login_required");
+        check(Given { signed_in: Some((0, true)), ..USUAL }, "id_token_hint=user:bob", "login_required");
     }
 
     #[test]

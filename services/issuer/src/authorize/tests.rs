@@ -2,9 +2,14 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, FromRequestParts},
+    response::Response,
+};
 use claviger_oauth::{Application, AuthenticationMethod, ClientKeys, GrantType};
-use claviger_store::{Client, ClientGrant, NewUser, Profile, Registry, RegistrySnapshot, Store};
+use claviger_store::{Client, ClientGrant, NewUser, Profile, Registry, RegistrySnapshot, Store, User};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use migrations::Migrator;
@@ -12,6 +17,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
+    browser::Visitor,
     config::Config,
     http::Shutdown,
     keys::{Vault, create_kek},
@@ -355,4 +361,49 @@ async fn a_yes_is_to_no_more_than_the_page_has_shown() {
         serde_json::to_string(&held[0].allowed).unwrap(),
         r#"{"identity":[],"services":{"https://a.test":["read"]}}"#
     );
+}
+
+#[tokio::test]
+async fn a_page_that_tells_of_a_fault_is_in_the_language_that_the_client_asks_for() {
+    let house = House::new().await;
+    house.add("ada").await;
+    let korean = |page: &Answer| page.body.contains("<html lang=\"ko\"");
+    let elsewhere = request().replace("shop.test", "elsewhere.test");
+    let page = house.get(&format!("{elsewhere}&ui_locales=fr+ko"), "").await;
+    assert!(page.status == 400 && korean(&page), "{}", page.body);
+    assert!(!korean(&house.get(&elsewhere, "").await));
+
+    let form = format!("{}&response_mode=form_post&ui_locales=ko", request());
+    let page = house.get(&form, "").await;
+    assert!(korean(&page));
+    let signed_in = house.sign_in(&page).await;
+    let posted = house.get(path(signed_in.header(header::LOCATION)), &signed_in.cookies()).await;
+    assert!(korean(&posted) && posted.body.contains("value=\"ac_"), "{}", posted.body);
+    let refused = house.get(&format!("{form}&prompt=none"), "").await;
+    assert!(korean(&refused) && refused.body.contains("login_required"), "{}", refused.body);
+}
+
+// S-94
+#[tokio::test]
+async fn who_may_not_sign_in_any_more_ends_nobody_s_session() {
+    let house = House::new().await;
+    house.add("ada").await;
+    let store = &house.provider.store;
+    let signed_in = house.sign_in(&house.get(&request(), "").await).await;
+    let ada = store.user_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap();
+    house.add("bob").await;
+    let bob = store.user_by_name(&"bob".parse().unwrap()).await.unwrap().unwrap();
+
+    let cookie = http::Request::get("/").header(header::COOKIE, signed_in.cookies()).body(()).unwrap();
+    let (mut parts, ()) = cookie.into_parts();
+    let visitor = Visitor::from_request_parts(&mut parts, &house.provider).await.unwrap();
+    let sessions = async |of: &User| store.sessions_of(&of.id, Duration::from_hours(1)).await.unwrap().len();
+
+    // Between his password and now he was signed out everywhere.
+    let late = User { not_before: bob.not_before + Duration::from_secs(1), ..bob.clone() };
+    assert!(super::begin_session(&visitor, &late).await.unwrap().is_none());
+    assert_eq!((sessions(&ada).await, sessions(&bob).await), (1, 0));
+
+    assert!(super::begin_session(&visitor, &bob).await.unwrap().is_some());
+    assert_eq!((sessions(&ada).await, sessions(&bob).await), (0, 1), "one browser is one person's");
 }
