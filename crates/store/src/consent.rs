@@ -107,11 +107,15 @@ impl Store {
         let gone = Entity::delete_by_id(id).exec(&transaction).await?.rows_affected;
         let theirs =
             Expr::col("account").eq(account.as_str()).and(Expr::col("client_id").eq(client_id.as_str()));
+        if gone == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
         let now = read_clock(&transaction).await?;
         end_codes(&transaction, theirs.clone()).await?;
         end_families(&transaction, theirs, "consent_withdrawn", now).await?;
         transaction.commit().await?;
-        Ok(gone == 1)
+        Ok(true)
     }
 }
 

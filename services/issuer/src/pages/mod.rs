@@ -46,5 +46,5 @@ pub use language::Language;
 pub(crate) use log_in::{LogInPage, LogInProblem, SIGN_IN_PATH};
 pub(crate) use log_out::{LogOutPage, SignedOutPage};
 pub(crate) use page::Page;
-pub(crate) use sessions::{SESSIONS_PATH, SessionRow, SessionsDone, SessionsPage};
+pub(crate) use sessions::{AllowedRow, SESSIONS_PATH, SessionRow, SessionsDone, SessionsPage};
 pub use site::Site;

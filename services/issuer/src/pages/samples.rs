@@ -5,7 +5,7 @@ use std::time::Duration;
 use claviger_jose::NumericDate;
 
 use super::{
-    AdministratorMadePage, Brand, ConsentPage, ErrorCase, ErrorPage, FirstAdministratorPage,
+    AdministratorMadePage, AllowedRow, Brand, ConsentPage, ErrorCase, ErrorPage, FirstAdministratorPage,
     FirstAdministratorProblem, FormPostPage, Language, LogInPage, LogInProblem, LogOutPage, Logo, Page,
     Permissions, SessionRow, SessionsDone, SessionsPage, SignedOutPage, Site,
 };
@@ -116,6 +116,8 @@ pub(super) fn pages(given: Given<'_>, site: &Site, language: Language) -> Vec<(S
         let page = SessionsPage { sessions: left, done: Some(done), ..sessions.clone() };
         add(&format!("sessions-{name}"), page.page(site, language));
     }
+    let page = SessionsPage { done: Some(SessionsDone::TakenBack), allowed: Vec::new(), ..sessions };
+    add("sessions-taken-back", page.page(site, language));
     administrator(given, |name, page| add(name, page), site, language);
     let form_post = FormPostPage {
         client: given.client,
@@ -176,6 +178,20 @@ fn sessions(given: Given<'_>) -> SessionsPage<'_> {
                 ..row(given.secret, 7_300, false)
             },
             SessionRow { user_agent: None, address: None, clients: Vec::new(), ..row("s3", 400_000, false) },
+        ],
+        allowed: vec![
+            AllowedRow {
+                client_id: given.secret,
+                name: given.client,
+                may: permissions(given),
+                since: NumericDate::from_secs(NOW.as_secs() - 700_000),
+            },
+            AllowedRow {
+                client_id: "ledger",
+                name: "Ledger",
+                may: Permissions { identity: vec!["openid"], services: Vec::new() },
+                since: NumericDate::from_secs(NOW.as_secs() - 100),
+            },
         ],
         done: None,
         csrf_token: given.secret,
