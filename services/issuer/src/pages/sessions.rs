@@ -110,7 +110,7 @@ impl SessionsPage<'_> {
             }
             @if !self.allowed.is_empty() {
                 h2.section id="allowed" { (own.allowed) }
-                ul.sessions role="list" aria-labelledby="allowed" {
+                ul.allowed role="list" aria-labelledby="allowed" {
                     @for (place, allowed) in self.allowed.iter().enumerate() {
                         (self.allowed_row(place, allowed, site, words))
                     }
