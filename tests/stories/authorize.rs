@@ -259,6 +259,60 @@ async fn every_other_fault_goes_back_to_the_client_with_its_state_and_our_name()
     Ok(())
 }
 
+// S-70 S-76
+#[tokio::test]
+async fn what_was_allowed_can_be_taken_back() -> anyhow::Result<()> {
+    let town = Town::found().await?;
+    let (mut ada, http) = (Person::new(), &town.fleet.http);
+    let (flow, secret) = (town.partner(), town.fleet.secret("partner"));
+    let page = ada.get(&flow.url()).await?;
+    let consent = ada.sign_in(&page, "ada", &town.ada).await?;
+    let code = flow.code(&ada.consent(&consent, "allow").await?)?;
+    let tokens = flow.redeem(http, secret, &code).await?;
+    let refresh = tokens.json()["refresh_token"].as_str().unwrap_or_default().to_owned();
+
+    let home = &town.fleet.home;
+    let held = home.run(&["users", "consents", "ada"]).await?.out;
+    assert!(held.contains("partner") && held.contains(&format!("{ORDERS} (orders:read)")), "{held}");
+    let ran = home.run(&["users", "withdraw", "ada", "partner"]).await?;
+    assert!(ran.out.contains("allowed nothing by ada any more"), "{} {}", ran.out, ran.err);
+    assert!(!home.run(&["users", "consents", "ada"]).await?.out.contains("partner"));
+
+    let refused = flow.refresh(http, secret, &refresh).await?;
+    assert_eq!((refused.status, refused.json()["error"].as_str()), (400, Some("invalid_grant")));
+    let silent = town.partner().with("prompt", "none");
+    let answer = silent.answer(&ada.get(&silent.url()).await?)?;
+    assert_eq!(answer.get("error").map(String::as_str), Some("consent_required"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn somebody_who_is_not_the_one_that_the_client_means_is_asked_to_sign_in() -> anyhow::Result<()> {
+    let town = Town::found().await?;
+    let mut ada = Person::new();
+    let flow = town.shop();
+    let page = ada.get(&flow.url()).await?;
+    let code = flow.code(&ada.sign_in(&page, "ada", &town.ada).await?)?;
+    let tokens = flow.redeem(&town.fleet.http, town.fleet.secret("shop-web"), &code).await?;
+    let hint = tokens.json()["id_token"].as_str().context("an ID token")?.to_owned();
+
+    let silent = town.shop().with("id_token_hint", &hint).with("prompt", "none");
+    silent.code(&ada.get(&silent.url()).await?)?;
+    let mut bob = town.signed_in("bob", &town.bob).await?;
+    let answer = silent.answer(&bob.get(&silent.url()).await?)?;
+    assert_eq!(answer.get("error").map(String::as_str), Some("login_required"));
+    let asked = bob.get(&town.shop().with("id_token_hint", &hint).url()).await?;
+    assert!(asked.body.contains("name=\"password\""), "{}", asked.body);
+
+    let forged = format!("{hint}x");
+    for (flow, hint) in [(town.shop(), forged.as_str()), (town.shop(), "x"), (town.partner(), &hint)] {
+        let flow = flow.with("id_token_hint", hint);
+        let answer = flow.answer(&ada.get(&flow.url()).await?)?;
+        assert_eq!(answer.get("error").map(String::as_str), Some("invalid_request"), "{hint}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn somebody_may_say_no() -> anyhow::Result<()> {
     let town = Town::found().await?;

@@ -3,7 +3,7 @@
 use claviger_jose::NumericDate;
 use serde::{Deserialize, Serialize};
 
-use crate::{Audience, ClaimsRequest, CodeChallenge, CodeVerifier, ScopeSet, TokenError};
+use crate::{Allowed, Audience, ClaimsRequest, CodeChallenge, CodeVerifier, ScopeSet, TokenError};
 
 /// What a person allowed a client, and how that person had authenticated. Kept as JSON with a code and with
 /// the family of refresh tokens that comes of it.
@@ -15,6 +15,10 @@ pub struct Authorization {
     pub scope: ScopeSet,
     /// At which resource servers.
     pub audiences: Vec<Audience>,
+    /// Which of the scopes at which of them, and which of the person's identity. `None` of what was allowed before this was
+    /// kept: no consent covers that.
+    #[serde(default)]
+    pub allowed: Option<Allowed>,
     /// The redirect URI of the request, to be repeated when the code is redeemed; none where the code was not
     /// sent through a browser.
     #[serde(default)]
@@ -36,7 +40,8 @@ pub struct Authorization {
     /// Claims that were asked for by name.
     #[serde(default)]
     pub claims: Option<ClaimsRequest>,
-    /// The thumbprint of the key that tokens are bound to (RFC 9449 section 10).
+    /// The thumbprint of the key that tokens are bound to (RFC 9449 section 10). So far none is: a request with `dpop_jkt`
+    /// is refused.
     #[serde(default)]
     pub dpop_jkt: Option<String>,
 }
@@ -80,6 +85,12 @@ impl Authorization {
         self.scope.narrow(requested).map_err(|_| TokenError::InvalidScope)
     }
 
+    /// Whether a token for this audience may have the scope, of those that were allowed.
+    #[must_use]
+    pub fn allows_at(&self, audience: &Audience, scope: &str) -> bool {
+        self.allowed.as_ref().is_none_or(|allowed| allowed.allows_at(audience, scope))
+    }
+
     /// Which of the resource servers a request is for: the one that it names, or the only one there is
     /// ([RFC 8707 section 2.2](https://www.rfc-editor.org/rfc/rfc8707#section-2.2)).
     ///
@@ -106,6 +117,7 @@ mod tests {
         Authorization {
             scope: "openid orders:read orders:write".parse().unwrap(),
             audiences: vec!["urn:orders".parse().unwrap(), "urn:ledger".parse().unwrap()],
+            allowed: None,
             redirect_uri: Some(URI.to_owned()),
             code_challenge: Some(CodeChallenge::of(&VERIFIER.parse().unwrap())),
             nonce: None,

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::Scope;
 use crate::grammar::{GrammarError, text_newtype};
+use crate::identity::{IDENTITY_SCOPES, claims_of_scope};
 
 text_newtype!(
     /// The name of a claim that may be declared: 1 to 64 printable ASCII characters, and none of the
@@ -34,7 +35,8 @@ pub struct ClaimRule {
     /// Where it goes.
     #[serde(rename = "in")]
     pub places: Vec<ClaimPlace>,
-    /// Only where this scope was granted; left out: always.
+    /// Only where this scope was granted; left out: always. A client that is not of the house must name the
+    /// [`scope_of_person`](ClaimSource::scope_of_person) for what tells something of people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
@@ -128,6 +130,22 @@ impl ClaimRule {
             }
         }
         mistakes
+    }
+}
+
+impl ClaimSource {
+    /// The scope by which people are asked whether a client may learn what this says of them; none where it says nothing
+    /// of them. What no scope stands for goes with the rest of the profile.
+    #[must_use]
+    pub fn scope_of_person(&self) -> Option<&'static str> {
+        let named = match self {
+            Self::User(claim) => claim.as_str(),
+            Self::Roles => "roles",
+            Self::Groups => "groups",
+            Self::Client(_) | Self::Constant(_) => return None,
+        };
+        let of_claim = IDENTITY_SCOPES.into_iter().find(|scope| claims_of_scope(scope).contains(&named));
+        Some(of_claim.unwrap_or("profile"))
     }
 }
 
@@ -236,6 +254,23 @@ mod tests {
         for name in ["department", "roles", "https://fleet.test/claims/tenant", "Sub"] {
             assert!(name.parse::<ClaimName>().is_ok(), "{name}");
         }
+    }
+
+    // S-70
+    #[test]
+    fn what_is_told_of_a_person_goes_with_a_scope_that_people_are_asked_for() {
+        let check =
+            |source: ClaimSource, expected| assert_eq!(source.scope_of_person(), expected, "{source:?}");
+        let user = |claim: &str| ClaimSource::User(claim.to_owned());
+        check(user("email"), Some("email"));
+        check(user("email_verified"), Some("email"));
+        check(user("birthdate"), Some("profile"));
+        check(user("department"), Some("profile"));
+        check(user("roles"), Some("roles"));
+        check(ClaimSource::Roles, Some("roles"));
+        check(ClaimSource::Groups, Some("groups"));
+        check(ClaimSource::Client(ClientAttribute::Team), None);
+        check(ClaimSource::Constant(Value::Null), None);
     }
 
     #[test]

@@ -75,8 +75,8 @@ pub use assertion::{AcceptedAssertion, AssertionError, AssertionRules, ClientAss
 pub use audience_claim::AudienceClaim;
 pub use authorization::Authorization;
 pub use authorize::{
-    AuthorizationRequest, AuthorizeError, AuthorizeQuery, ClaimRequest, ClaimsRequest, Prompt, Prompts,
-    RedirectAnswer, RedirectTarget, ResponseMode, TargetError,
+    Allowed, AuthorizationRequest, AuthorizeError, AuthorizeQuery, ClaimRequest, ClaimsRequest, Prompt,
+    Prompts, RedirectAnswer, RedirectTarget, ResponseMode, TargetError,
 };
 pub use claim_rule::{
     CLAIMS_BUDGET, ClaimName, ClaimPlace, ClaimRule, ClaimSource, ClientAttribute, is_reserved_claim,

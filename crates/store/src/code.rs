@@ -7,7 +7,7 @@ use claviger_oauth::{Authorization, AuthorizationCode, ClientId, Sid, UserId};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
 use crate::{
-    Act, Store, StoreError, User, audit_log,
+    Act, Store, StoreError, User, audit_log, consent,
     entity::account,
     failpoint,
     refresh_table::{self, ACCOUNT},
@@ -232,9 +232,9 @@ async fn standing(
         None => false,
     };
     let sql = "SELECT scopes FROM consent WHERE account = $1 AND client_id = $2".to_owned();
-    let consent = one(sql, vec![account.into(), presented.client_id.as_str().into()]).await?;
-    let consent = consent.map(|row| row.try_get::<String>("", "scopes")).transpose()?;
-    let consented = consent.is_some_and(|scopes| refresh_table::covers(&scopes, &authorization));
+    let row = one(sql, vec![account.into(), presented.client_id.as_str().into()]).await?;
+    let scopes = row.map(|row| row.try_get::<String>("", "scopes")).transpose()?;
+    let consented = scopes.is_some_and(|scopes| consent::covers(&scopes, &authorization));
     Ok(if user.disabled {
         Err("the person is disabled")
     } else if secs(authorization.auth_time) < since {

@@ -1,7 +1,7 @@
 //! What people have allowed clients to have of them.
 
 use claviger_jose::NumericDate;
-use claviger_oauth::{ClientId, Scope, ScopeSet, UserId};
+use claviger_oauth::{Allowed, Authorization, ClientId, UserId};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
@@ -20,7 +20,7 @@ pub struct Consent {
     /// Which client.
     pub client_id: ClientId,
     /// All that it may ask for without asking the person again.
-    pub scopes: ScopeSet,
+    pub allowed: Allowed,
     /// When the last of it was allowed.
     pub granted_at: NumericDate,
 }
@@ -36,7 +36,7 @@ impl Store {
         client_id: &ClientId,
     ) -> Result<Option<Consent>, StoreError> {
         let row = Entity::find_by_id((account.as_str().to_owned(), client_id.as_str().to_owned()));
-        row.one(&self.db).await?.as_ref().map(parse).transpose()
+        row.one(&self.db).await?.as_ref().map(parse).transpose().map(Option::flatten)
     }
 
     /// All that a person has allowed, by client.
@@ -46,10 +46,10 @@ impl Store {
     pub async fn consents_of(&self, account: &UserId) -> Result<Vec<Consent>, StoreError> {
         let rows = Entity::find().filter(Column::Account.eq(account.as_str()));
         let rows = rows.order_by_asc(Column::ClientId).all(&self.db).await?;
-        rows.iter().map(parse).collect()
+        rows.iter().filter_map(|row| parse(row).transpose()).collect()
     }
 
-    /// A person allows a client these scopes, besides those of before.
+    /// A person allows a client this, besides what they have allowed it before.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
@@ -57,7 +57,7 @@ impl Store {
         &self,
         account: &UserId,
         client_id: &ClientId,
-        scopes: &ScopeSet,
+        allowed: &Allowed,
         acts: &[Act],
     ) -> Result<(), StoreError> {
         let transaction = self.begin_write().await?;
@@ -70,13 +70,15 @@ impl Store {
             .await?
             .as_ref()
             .map(parse)
-            .transpose()?;
-        let all = held.iter().flat_map(|held| held.scopes.iter()).chain(scopes.iter());
-        let all: ScopeSet = all.filter_map(|scope| scope.parse::<Scope>().ok()).collect();
+            .transpose()?
+            .flatten();
+        let mut all = held.map(|held| held.allowed).unwrap_or_default();
+        all.add(allowed);
         let row = Model {
             account: account.as_str().to_owned(),
             client_id: client_id.as_str().to_owned(),
-            scopes: all.as_str().to_owned(),
+            scopes: serde_json::to_string(&all)
+                .map_err(|error| StoreError::Corrupt(format!("a consent: {error}")))?,
             granted_at: read_clock(&transaction).await?,
         };
         let latest = OnConflict::columns([Column::Account, Column::ClientId])
@@ -105,19 +107,38 @@ impl Store {
         let gone = Entity::delete_by_id(id).exec(&transaction).await?.rows_affected;
         let theirs =
             Expr::col("account").eq(account.as_str()).and(Expr::col("client_id").eq(client_id.as_str()));
+        if gone == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
         let now = read_clock(&transaction).await?;
         end_codes(&transaction, theirs.clone()).await?;
         end_families(&transaction, theirs, "consent_withdrawn", now).await?;
         transaction.commit().await?;
-        Ok(gone == 1)
+        Ok(true)
     }
 }
 
-fn parse(row: &Model) -> Result<Consent, StoreError> {
+/// Whether a person has consented to all that was authorized.
+///
+/// `refresh_statement` asks PostgreSQL the same.
+pub(crate) fn covers(scopes: &str, authorization: &Authorization) -> bool {
+    let consented = allowed(scopes).ok().flatten();
+    consented.zip(authorization.allowed.as_ref()).is_some_and(|(consented, asked)| consented.covers(asked))
+}
+
+/// What is in the column. A plain list of scopes, as it once was, does not say for which service: it allows nothing, and
+/// the person is asked again. No scope has the quotes of JSON in it.
+fn allowed(scopes: &str) -> Result<Option<Allowed>, serde_json::Error> {
+    scopes.starts_with(r#"{""#).then(|| serde_json::from_str(scopes)).transpose()
+}
+
+fn parse(row: &Model) -> Result<Option<Consent>, StoreError> {
     let damaged = |column: &str| StoreError::Corrupt(format!("{column} in consent"));
-    Ok(Consent {
+    let Some(allowed) = allowed(&row.scopes).map_err(|_| damaged("scopes"))? else { return Ok(None) };
+    Ok(Some(Consent {
         client_id: row.client_id.parse().map_err(|_| damaged("client_id"))?,
-        scopes: row.scopes.parse().map_err(|_| damaged("scopes"))?,
+        allowed,
         granted_at: date(row.granted_at).ok_or_else(|| damaged("granted_at"))?,
-    })
+    }))
 }

@@ -61,6 +61,9 @@ pub fn rotation_statement() -> &'static str {
     &SQL
 }
 
+/// Whether the consent covers all that was authorized is whether the JSON of the one contains that of the other; what does
+/// not begin so is a list of before, and no JSON.
+///
 /// It holds a share of the family until it is done: whoever ends the family does so before or after it, and never in
 /// between.
 const SQL_TEXT: &str = r#"
@@ -81,7 +84,8 @@ const SQL_TEXT: &str = r#"
           AND NOT EXISTS (SELECT FROM session s WHERE s.sid = f.sid AND s.ended_at IS NOT NULL)
           AND (NOT $7 OR EXISTS (
               SELECT FROM consent k WHERE k.account = f.account AND k.client_id = f.client_id
-              AND string_to_array(f."authorization"::json ->> 'scope', ' ') <@ string_to_array(k.scopes, ' ')))
+              AND CASE WHEN k.scopes LIKE '{"%'
+                       THEN (f."authorization"::jsonb -> 'allowed') <@ k.scopes::jsonb ELSE FALSE END))
     ), used AS (
         UPDATE refresh_token t SET used_at = good.now, child = $4, nonce = $5
         FROM good

@@ -3,12 +3,12 @@
 use std::{fmt::Display, str::FromStr};
 
 use claviger_jose::NumericDate;
-use claviger_oauth::{Authorization, ClientId, PresentedRefresh, ScopeSet, Sid, UsedRefresh, UserId};
+use claviger_oauth::{Authorization, ClientId, PresentedRefresh, Sid, UsedRefresh, UserId};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryResult, Statement};
 use serde_json::{Value, json};
 
 use crate::{
-    StoreError, audit_log,
+    StoreError, audit_log, consent,
     entity::account,
     refresh_book::{Book, Changes, Hash, Kin, Token},
     revocation::{self, Full},
@@ -122,14 +122,14 @@ fn enter(book: &mut Book, row: &QueryResult) -> Result<(), StoreError> {
         child,
     };
     let authorization = authorization(&row.try_get::<String>("", "authorization")?)?;
-    let consent: Option<String> = row.try_get("", "scopes")?;
+    let scopes: Option<String> = row.try_get("", "scopes")?;
     let kin = Kin {
         client_id: parse(&row.try_get::<String>("", "client_id")?)?,
         jkt: row.try_get("", "jkt")?,
         ended: ended("ended_at")?,
         expires_at: date_of("expires_at")?,
         session_ended: ended("session_ended_at")?,
-        consented: consent.is_some_and(|scopes| covers(&scopes, &authorization)),
+        consented: scopes.is_some_and(|scopes| consent::covers(&scopes, &authorization)),
         authorization,
         user: user_row::user(account::Model::from_query_result(row, "a_")?)?,
         sid: parse(&row.try_get::<String>("", "sid")?)?,
@@ -240,12 +240,6 @@ fn dialect(sql: &str, backend: DbBackend) -> String {
         text = text.replace(&format!("{{number {place}}}"), &format!("{}{place}{}", number.0, number.1));
     }
     text
-}
-
-/// Whether a person has consented to all that was authorized.
-pub(crate) fn covers(scopes: &str, authorization: &Authorization) -> bool {
-    let consented: Option<ScopeSet> = scopes.parse().ok();
-    consented.is_some_and(|scopes| scopes.narrow(Some(&authorization.scope)).is_ok())
 }
 
 pub(crate) fn authorization(json: &str) -> Result<Authorization, StoreError> {

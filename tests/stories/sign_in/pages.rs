@@ -29,6 +29,7 @@ async fn walk(house: &House, browser: &Browser, language: &str) -> anyhow::Resul
     browser.open(&house.flow().with("redirect_uri", "https://elsewhere.example").url(), DESK).await?;
     seen("error").await?;
     browser.open(&open("/sessions"), DESK).await?;
+    appears(browser, "button[name=client]").await?;
     seen("sessions").await?;
     browser.allow_scripts(false).await?;
     browser.open(&house.flow().with("response_mode", "form_post").url(), DESK).await?;

@@ -4,6 +4,7 @@
 //! proven there is nothing that could send a browser anywhere, and every fault is answered by a page.
 //! From then on every answer goes through the target.
 
+mod allowed;
 mod claims;
 mod error;
 mod prompt;
@@ -11,6 +12,7 @@ mod query;
 mod request;
 mod target;
 
+pub use allowed::Allowed;
 pub use claims::{ClaimRequest, ClaimsRequest};
 pub use error::AuthorizeError;
 pub use prompt::{Prompt, Prompts};

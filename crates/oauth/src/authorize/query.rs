@@ -55,6 +55,11 @@ impl AuthorizeQuery {
         self.state.as_deref()
     }
 
+    /// The languages of the person, the best first, as far as they can be read: a page that tells of a fault is for them too.
+    pub fn ui_locales(&self) -> impl Iterator<Item = &str> {
+        self.form.peek("ui_locales").into_iter().flat_map(|names| names.split(' '))
+    }
+
     /// The pushed request that this one stands for ([RFC 9126 section 4](https://www.rfc-editor.org/rfc/rfc9126#section-4)):
     /// everything but the client id is taken from there.
     ///

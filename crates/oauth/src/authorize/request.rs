@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ClaimsRequest, Prompts, ResponseMode};
 use crate::{
     Audience, AuthorizeError, AuthorizeQuery, ClientId, CodeChallenge, GrammarError, RedirectTarget,
-    ScopeSet,
+    ScopeSet, Subject,
     form::Form,
     pkce::S256,
     token::{MalformedResource, resources},
@@ -48,6 +48,9 @@ pub struct AuthorizationRequest {
     /// Who will probably sign in.
     #[serde(default)]
     pub login_hint: Option<String>,
+    /// The person that the client means: of whom an ID token tells that it has shown.
+    #[serde(default)]
+    pub hinted: Option<Subject>,
     /// How strongly the person is asked to authenticate, the best first. A wish.
     #[serde(default)]
     pub acr_values: Vec<String>,
@@ -72,10 +75,16 @@ impl AuthorizationRequest {
     /// Reads the request. An unknown parameter is ignored, but must be as well-formed as the others; a malformed
     /// one is an error and never left out.
     ///
+    /// `hinted` verifies an ID token that the client shows as `id_token_hint`, and answers whom it tells of.
+    ///
     /// # Errors
     /// To be answered through the target: `invalid_request`, `unsupported_response_type`, `invalid_scope`,
     /// `invalid_target`, `request_not_supported`, `registration_not_supported`.
-    pub fn parse(query: AuthorizeQuery, target: &RedirectTarget) -> Result<Self, AuthorizeError> {
+    pub fn parse(
+        query: AuthorizeQuery,
+        target: &RedirectTarget,
+        hinted: impl FnOnce(&str) -> Option<Subject>,
+    ) -> Result<Self, AuthorizeError> {
         if query.is_reference() {
             // RFC 9126 section 4: what is referred to was taken before, or cannot be taken at all.
             return Err(AuthorizeError::RequestUriNotSupported);
@@ -86,9 +95,7 @@ impl AuthorizationRequest {
         }
         refuse_what_is_not_supported(&mut form)?;
         response_type(&mut form)?;
-        if form.take("response_mode").is_some_and(|name| ResponseMode::named(&name).is_none()) {
-            return Err(invalid("response_mode is not query or form_post"));
-        }
+        response_mode(&mut form, target)?;
         let scope = form.take("scope").map(|text| text.parse()).transpose();
         Ok(Self {
             client_id,
@@ -108,11 +115,26 @@ impl AuthorizationRequest {
                 MAX_LOGIN_HINT,
                 "login_hint is longer than 512 bytes",
             )?,
+            hinted: match form.take("id_token_hint") {
+                Some(token) => {
+                    Some(hinted(&token).ok_or(invalid("id_token_hint is no ID token of this client"))?)
+                }
+                None => None,
+            },
             acr_values: list(&mut form, "acr_values")?,
             claims: form.take("claims").map(|text| ClaimsRequest::parse(&text)).transpose()?,
             ui_locales: list(&mut form, "ui_locales")?,
             resource: resources(&mut form).map_err(|MalformedResource| AuthorizeError::InvalidTarget)?,
         })
+    }
+
+    /// Whether an answer may be about this person: the client may have asked for somebody in particular, and an answer about
+    /// anybody else is an error ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+    #[must_use]
+    pub fn may_be_about(&self, subject: &Subject) -> bool {
+        let demanded = self.claims.as_ref().and_then(ClaimsRequest::demanded_subject);
+        let mut asked_for = demanded.into_iter().chain(self.hinted.as_ref().map(Subject::as_str));
+        asked_for.all(|asked_for| asked_for == subject.as_str())
     }
 
     /// Whether it is a request of OpenID Connect: there will be an ID token.
@@ -129,6 +151,10 @@ fn refuse_what_is_not_supported(form: &mut Form) -> Result<(), AuthorizeError> {
     if form.take("registration").is_some() {
         return Err(AuthorizeError::RegistrationNotSupported);
     }
+    // A client that wants its code bound to a key must not believe that it is.
+    if form.take("dpop_jkt").is_some() {
+        return Err(invalid("dpop_jkt is not supported: codes are bound by PKCE"));
+    }
     Ok(())
 }
 
@@ -139,6 +165,16 @@ fn response_type(form: &mut Form) -> Result<(), AuthorizeError> {
         Some("code") => Ok(()),
         Some(_) => Err(AuthorizeError::UnsupportedResponseType),
         None => Err(invalid("response_type is missing")),
+    }
+}
+
+fn response_mode(form: &mut Form, target: &RedirectTarget) -> Result<(), AuthorizeError> {
+    match form.take("response_mode").map(|name| ResponseMode::named(&name)) {
+        Some(None) => Err(invalid("response_mode is not query or form_post")),
+        Some(Some(mode)) if mode != target.response_mode() => {
+            Err(invalid("response_mode form_post is for a redirect_uri of https or http"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -211,7 +247,8 @@ mod tests {
             ..Application::default()
         };
         let target = RedirectTarget::prove(&"shop".parse().unwrap(), &application, &query).unwrap();
-        AuthorizationRequest::parse(query, &target)
+        let hinted = |token: &str| token.strip_prefix("good.").map(|subject| subject.parse().unwrap());
+        AuthorizationRequest::parse(query, &target, hinted)
     }
 
     /// A good request, and then `rest`.
@@ -330,6 +367,24 @@ mod tests {
         refuses("&request_uri=https://evil.example/request.jwt", "request_uri_not_supported");
         refuses("&request=eyJhbGciOiJub25lIn0.e30.", "request_not_supported");
         refuses("&registration=%7B%7D", "registration_not_supported");
+    }
+
+    // S-66
+    #[test]
+    fn a_code_that_is_to_be_bound_to_a_key_is_refused_and_not_left_unbound() {
+        refuses("&dpop_jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "invalid_request");
+    }
+
+    #[test]
+    fn a_client_that_means_somebody_gets_nobody_else() {
+        let about = |rest: &str| good(rest).unwrap().may_be_about(&"user:ada".parse().unwrap());
+        let claims = |subject: &str| {
+            format!("&claims=%7B%22id_token%22:%7B%22sub%22:%7B%22value%22:%22{subject}%22%7D%7D%7D")
+        };
+        assert!(about("") && about("&id_token_hint=good.user:ada") && about(&claims("user:ada")));
+        assert!(!about("&id_token_hint=good.user:bob") && !about(&claims("user:bob")));
+        assert!(!about(&format!("{}&id_token_hint=good.user:bob", claims("user:ada"))));
+        refuses("&id_token_hint=forged", "invalid_request");
     }
 
     // S-103

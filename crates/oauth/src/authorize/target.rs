@@ -89,7 +89,12 @@ impl RedirectTarget {
         Ok(Self {
             client_id: client_id.clone(),
             redirect_uri: presented.into(),
-            response_mode: query.form.peek("response_mode").and_then(ResponseMode::named).unwrap_or_default(),
+            response_mode: query
+                .form
+                .peek("response_mode")
+                .and_then(ResponseMode::named)
+                .filter(|mode| mode.reaches(presented))
+                .unwrap_or_default(),
             state: query.state().map(str::to_owned),
         })
     }
@@ -111,7 +116,9 @@ impl RedirectTarget {
         Ok(Self {
             client_id: client_id.clone(),
             redirect_uri: request.redirect_uri.as_str().into(),
-            response_mode: request.response_mode,
+            response_mode: Some(request.response_mode)
+                .filter(|mode| mode.reaches(&request.redirect_uri))
+                .unwrap_or_default(),
             state: request.state.clone(),
         })
     }
@@ -181,6 +188,12 @@ impl ResponseMode {
             Self::Query => "query",
             Self::FormPost => "form_post",
         }
+    }
+
+    /// Whether an answer gets there so: a browser posts forms to the web, and one that leads elsewhere back to the page that it
+    /// stands on.
+    fn reaches(self, uri: &str) -> bool {
+        self == Self::Query || ["https://", "http://"].iter().any(|scheme| uri.starts_with(scheme))
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -291,6 +304,25 @@ mod tests {
             panic!("a form");
         };
         assert!(url.starts_with("com.example.app:/cb?error=access_denied&"), "{url}");
+    }
+
+    // S-65
+    #[test]
+    fn no_form_is_posted_to_a_scheme_of_an_application() {
+        let native =
+            Application { kind: crate::ApplicationKind::Native, ..application("com.example.app:/cb") };
+        let query = "client_id=shop&redirect_uri=com.example.app:/cb&response_mode=form_post&response_type=code\
+            &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+        let query = |mode: &str| AuthorizeQuery::parse(query.replace("form_post", mode).as_bytes()).unwrap();
+        let shop = "shop".parse().unwrap();
+        let target = RedirectTarget::prove(&shop, &native, &query("form_post")).unwrap();
+        assert!(matches!(refusal(&target), RedirectAnswer::SeeOther(_)), "the client learns it by the query");
+        let refused = AuthorizationRequest::parse(query("form_post"), &target, |_| None).unwrap_err();
+        assert_eq!(refused.code(), "invalid_request");
+        let kept = AuthorizationRequest::parse(query("query"), &target, |_| None).unwrap();
+        let kept = AuthorizationRequest { response_mode: ResponseMode::FormPost, ..kept };
+        let again = RedirectTarget::of_request(&shop, &native, &kept).unwrap();
+        assert!(matches!(refusal(&again), RedirectAnswer::SeeOther(_)), "nor one that was kept");
     }
 
     // S-103

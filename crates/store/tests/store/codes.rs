@@ -8,7 +8,7 @@ use claviger_store::{NewCode, PresentedCode, Redemption, RefreshOutcome, Refused
 
 use crate::{
     fixture::{at, on_each_database},
-    granted::{Home, attempt, new_code, presented, random, shop},
+    granted::{AUDIENCE, CONSENT, Home, attempt, new_code, presented, random, shop},
 };
 
 // S-66
@@ -140,6 +140,35 @@ async fn a_code_is_worth_nothing_when_the_person_the_session_or_the_consent_is_g
             home.run(rise).await;
         }
         assert_eq!(home.intruder.count("refresh_family").await, 0);
+    })
+    .await;
+}
+
+// S-70
+#[tokio::test]
+async fn a_code_is_redeemed_by_the_consent_to_what_it_stands_for_where_it_does() {
+    on_each_database(async |database| {
+        let home = Home::of(&database).await;
+        home.run(
+            "INSERT INTO consent (account, client_id, scopes, granted_at) VALUES ('ann', 'shop', '', 1)",
+        )
+        .await;
+        let (elsewhere, less) =
+            (CONSENT.replace(AUDIENCE, "https://ledger.test"), CONSENT.replace(",\"orders:write\"", ""));
+        let of_before = "openid offline_access orders:read orders:write".to_owned();
+        for (held, is_good) in [
+            (elsewhere, false),
+            (less, false),
+            (of_before, false),
+            (String::new(), false),
+            (CONSENT.to_owned(), true),
+        ] {
+            home.run(&format!("UPDATE consent SET scopes = '{held}'")).await;
+            let (code, shop) = (home.code().await, shop());
+            let code = PresentedCode { needs_consent: true, ..presented(&code, &shop, "f") };
+            let redeemed = home.store.redeem_code(code, |_| Ok::<_, ()>(None)).await.expect("it answers");
+            assert_eq!(matches!(redeemed, Redemption::Redeemed(_)), is_good, "{held}: {redeemed:?}");
+        }
     })
     .await;
 }

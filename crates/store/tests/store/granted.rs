@@ -7,7 +7,7 @@ use std::{
 
 use claviger_jose::NumericDate;
 use claviger_oauth::{
-    Authorization, AuthorizationCode, ClientId, RefreshPolicy, RefreshToken, ScopeSet, UserId,
+    Allowed, Authorization, AuthorizationCode, ClientId, RefreshPolicy, RefreshToken, ScopeSet, UserId,
 };
 use claviger_store::{
     Act, ChildToken, NewCode, NextToken, PresentedCode, Redemption, RefreshAttempt, RefreshOutcome,
@@ -133,6 +133,7 @@ pub(crate) fn authorization() -> Authorization {
     Authorization {
         scope: scopes("openid offline_access orders:read orders:write"),
         audiences: vec![AUDIENCE.parse().expect("well-formed")],
+        allowed: Some(allowed()),
         redirect_uri: None,
         code_challenge: None,
         nonce: Some("n".to_owned()),
@@ -143,6 +144,14 @@ pub(crate) fn authorization() -> Authorization {
         dpop_jkt: None,
     }
 }
+
+/// All of that, where it is allowed.
+pub(crate) fn allowed() -> Allowed {
+    serde_json::from_str(CONSENT).expect("well-formed")
+}
+
+/// The consent to it, as it is in the database.
+pub(crate) const CONSENT: &str = r#"{"identity":["offline_access","openid"],"services":{"https://orders.test":["orders:read","orders:write"]}}"#;
 
 pub(crate) fn scopes(text: &str) -> ScopeSet {
     text.parse().expect("well-formed")

@@ -10,7 +10,7 @@ use claviger_store::{
 
 use crate::{
     fixture::{at, on_each_database},
-    granted::{AUDIENCE, Home, act, attempt, child, random, scopes, shop},
+    granted::{AUDIENCE, CONSENT, Home, act, attempt, child, random, scopes, shop},
 };
 
 #[track_caller]
@@ -268,8 +268,17 @@ async fn each_refresh_asks_for_the_person_the_session_and_the_consent_anew() {
     on_each_database(async |database| {
         let home = Home::of(&database).await;
         let mut token = home.family("f").await;
-        let consent = "INSERT INTO consent (account, client_id, scopes, granted_at)
-                       VALUES ('ann', 'shop', 'openid offline_access orders:read orders:write', 1)";
+        let consent = format!(
+            "INSERT INTO consent (account, client_id, scopes, granted_at) VALUES ('ann', 'shop', '{CONSENT}', 1)"
+        );
+        let whole = format!("UPDATE consent SET scopes = '{CONSENT}'");
+        let only = |held: String| format!("UPDATE consent SET scopes = '{held}'");
+        let less = only(CONSENT.replace(r#","orders:write""#, ""));
+        let elsewhere = only(CONSENT.replace(AUDIENCE, "https://ledger.test"));
+        let not_here = only(r#"{"identity":["offline_access","openid","orders:read","orders:write"],"services":{}}"#.to_owned());
+        let not_who = only(CONSENT.replace(r#","openid""#, ""));
+        let of_before = only("openid offline_access orders:read orders:write".to_owned());
+        let more = only(CONSENT.replace("}}", r#","more"],"https://ledger.test":[]}}"#).replace("],\"more", ",\"more"));
         let facts = [
             (
                 "UPDATE account SET disabled = TRUE",
@@ -291,14 +300,14 @@ async fn each_refresh_asks_for_the_person_the_session_and_the_consent_anew() {
                 "UPDATE session SET ended_at = NULL",
                 RefusedRefresh::SessionEnded,
             ),
-            ("DELETE FROM consent", consent, RefusedRefresh::NoConsent),
-            (
-                "UPDATE consent SET scopes = 'openid orders:read'",
-                "UPDATE consent SET scopes = 'orders:write orders:read openid offline_access more'",
-                RefusedRefresh::NoConsent,
-            ),
+            ("DELETE FROM consent", &consent, RefusedRefresh::NoConsent),
+            (&less, &whole, RefusedRefresh::NoConsent),
+            (&elsewhere, &whole, RefusedRefresh::NoConsent),
+            (&not_here, &whole, RefusedRefresh::NoConsent),
+            (&not_who, &more, RefusedRefresh::NoConsent),
+            (&of_before, &whole, RefusedRefresh::NoConsent),
         ];
-        home.run(consent).await;
+        home.run(&consent).await;
         for (fall, rise, why) in facts {
             let presented = |token: &RefreshToken| RefreshAttempt { needs_consent: true, ..attempt(token) };
             home.run(fall).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claviger_oauth::Allowed;
 use claviger_store::{Revoked, SignedOut};
 
 use crate::{
@@ -159,23 +160,29 @@ async fn a_client_that_a_person_allows_no_more_has_nothing_of_theirs_left() {
     on_each_database(async |database| {
         let house = house(&database).await;
         let (ada, shop) = (user("ada"), client("shop"));
-        let scopes = |text: &str| text.parse().expect("scopes");
+        let allowed = |text: &str| serde_json::from_str::<Allowed>(text).expect("well-formed");
+        let (first, second) = (
+            allowed(r#"{"identity":["openid","email"],"services":{"https://a.test":["read"]}}"#),
+            allowed(r#"{"identity":["openid","profile"],"services":{"https://b.test":[]}}"#),
+        );
+        let both = r#"{"identity":["openid","email","profile"],"services":{"https://a.test":["read"],"https://b.test":[]}}"#;
         assert_eq!(house.store.consent(&ada, &shop).await.expect("read"), None);
         house
             .store
-            .grant_consent(&ada, &shop, &scopes("openid email"), &[act("consent.grant")])
+            .grant_consent(&ada, &shop, &first, &[act("consent.grant")])
             .await
             .expect("ok");
-        house.store.grant_consent(&ada, &shop, &scopes("openid profile"), &[]).await.expect("ok");
+        house.store.grant_consent(&ada, &shop, &second, &[]).await.expect("ok");
         let held = house.store.consent(&ada, &shop).await.expect("read").expect("some");
-        assert_eq!(held.scopes, scopes("email openid profile"));
+        assert_eq!(held.allowed, allowed(both));
         assert_eq!(house.store.consents_of(&ada).await.expect("read"), [held]);
         assert_eq!(house.store.consents_of(&user("bob")).await.expect("read"), []);
         assert!(house.store.withdraw_consent(&ada, &shop, &[act("consent.withdraw")]).await.expect("ok"));
         assert_eq!(house.store.consent(&ada, &shop).await.expect("read"), None);
         assert_eq!((house.families().await.as_str(), house.codes().await), ("f3", 4));
         assert!(house.alive(&crate::house::secret(1)).await.is_some(), "the person stays signed in");
-        assert!(!house.store.withdraw_consent(&ada, &shop, &[]).await.expect("ok"));
+        let again = [act("consent.withdraw")];
+        assert!(!house.store.withdraw_consent(&ada, &shop, &again).await.expect("nothing to take back"));
         assert_eq!(house.audited().await, 2);
     })
     .await;

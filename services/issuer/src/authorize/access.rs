@@ -1,5 +1,5 @@
-use claviger_oauth::{Audience, AuthorizeError, Issuer, ScopeSet, USERINFO_PATH};
-use claviger_store::Client;
+use claviger_oauth::{Allowed, Audience, AuthorizeError, Issuer, ScopeSet, USERINFO_PATH};
+use claviger_store::{Client, ClientGrant};
 
 /// What a client gets if the person allows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub(crate) struct Access {
     pub(crate) audiences: Vec<Audience>,
     /// What they allow: scopes of those services, and of the person's identity.
     pub(crate) scope: ScopeSet,
+    /// Which of them at which service: what the person is shown, and says yes to.
+    pub(crate) allowed: Allowed,
 }
 
 impl Access {
@@ -44,30 +46,25 @@ impl Access {
             let most: ScopeSet = most.filter_map(|scope| scope.parse().ok()).collect();
             most.narrow(Some(scope)).map_err(|_| AuthorizeError::InvalidScope)?
         };
+        let allowed = allowed(&scope, identity, &grants);
         let audiences = if audiences.is_empty() {
             let userinfo = issuer.join(USERINFO_PATH).parse().map_err(|_| AuthorizeError::InvalidTarget)?;
             vec![userinfo]
         } else {
             audiences.into_iter().cloned().collect()
         };
-        Ok(Self { audiences, scope })
+        Ok(Self { audiences, scope, allowed })
     }
+}
 
-    /// What is asked about the person, and what at which services, as a person is shown it.
-    pub(super) fn parts<'a>(&'a self, client: &'a Client) -> (Vec<&'a str>, Vec<(&'a str, Vec<&'a str>)>) {
-        let at = |audience: &Audience| client.grants.iter().find(|grant| grant.audience == *audience);
-        let services = self.audiences.iter().filter_map(|audience| Some((audience, &at(audience)?.scopes)));
-        let services: Vec<_> = services
-            .map(|(audience, scopes)| {
-                (
-                    audience.as_str(),
-                    self.scope.iter().filter(|scope| scopes.contains(scope)).collect::<Vec<_>>(),
-                )
-            })
-            .collect();
-        let is_of_service = |scope: &str| services.iter().any(|(_, scopes)| scopes.contains(&scope));
-        let identity = self.scope.iter().filter(|scope| !is_of_service(scope)).collect();
-        (identity, services)
+/// What the scopes are: of the person's identity, and of each service. Of a name that is both it is both.
+fn allowed(scope: &ScopeSet, identity: Option<&ScopeSet>, grants: &[&ClientGrant]) -> Allowed {
+    let among = |held: &ScopeSet| {
+        scope.iter().filter(|scope| held.contains(scope)).filter_map(|scope| scope.parse().ok()).collect()
+    };
+    Allowed {
+        identity: identity.map(among).unwrap_or_default(),
+        services: grants.iter().map(|grant| (grant.audience.clone(), among(&grant.scopes))).collect(),
     }
 }
 
@@ -106,11 +103,14 @@ mod tests {
         let resource: Vec<Audience> = asked.1.iter().map(|name| name.parse().unwrap()).collect();
         let issuer = "https://id.test".parse().unwrap();
         let access = Access::of(&client(grants), &issuer, &asked.0.parse().unwrap(), &resource);
-        let expected = expected.map_err(str::to_owned).map(|(audiences, scope)| Access {
-            audiences: audiences.iter().map(|name| name.parse().unwrap()).collect(),
-            scope: scope.parse().unwrap(),
+        let access = access.map(|Access { audiences, scope, .. }| (audiences, scope));
+        let expected = expected.map(|(audiences, scope)| {
+            (
+                audiences.iter().map(|name| name.parse().unwrap()).collect::<Vec<Audience>>(),
+                scope.parse().unwrap(),
+            )
         });
-        assert_eq!(access.map_err(|error| error.code().to_owned()), expected, "{asked:?}");
+        assert_eq!(access.map_err(|error| error.code()), expected, "{asked:?}");
     }
 
     // S-60
@@ -143,14 +143,22 @@ mod tests {
         check(&[], ("openid", &[A]), Err("invalid_target"));
     }
 
+    // S-70
     #[test]
-    fn a_person_is_shown_which_service_gets_what() {
+    fn a_person_says_yes_to_what_each_service_gets() {
         let client = client(&[(A, "read"), (B, "read write")]);
-        let scope = "openid read write".parse().unwrap();
-        let named = [A.parse().unwrap(), B.parse().unwrap()];
-        let access = Access::of(&client, &"https://id.test".parse().unwrap(), &scope, &named).unwrap();
-        let (identity, services) = access.parts(&client);
-        assert_eq!(identity, ["openid"]);
-        assert_eq!(services, [(A, vec!["read"]), (B, vec!["read", "write"])]);
+        let check = |scope: &str, named: &[&str], expected: &str| {
+            let named: Vec<_> = named.iter().map(|name| name.parse().unwrap()).collect();
+            let issuer = "https://id.test".parse().unwrap();
+            let access = Access::of(&client, &issuer, &scope.parse().unwrap(), &named).unwrap();
+            assert_eq!(serde_json::to_string(&access.allowed).unwrap(), expected, "{scope} {named:?}");
+        };
+        check(
+            "openid read write",
+            &[A, B],
+            r#"{"identity":["openid"],"services":{"https://a.test":["read"],"https://b.test":["read","write"]}}"#,
+        );
+        check("openid", &[B], r#"{"identity":["openid"],"services":{"https://b.test":[]}}"#);
+        check("openid", &[], r#"{"identity":["openid"],"services":{}}"#);
     }
 }

@@ -4,11 +4,7 @@ use claviger_store::{NewCode, Session};
 use http::{HeaderValue, header::CACHE_CONTROL};
 
 use super::{Asked, Refusal};
-use crate::{
-    browser::Visitor,
-    pages::{FormPostPage, Language},
-    rng::random_bits,
-};
+use crate::{browser::Visitor, pages::FormPostPage, rng::random_bits};
 
 /// Gives a client its code, by way of the browser (RFC 6749 section 4.1.2).
 ///
@@ -25,6 +21,7 @@ pub(super) async fn approve(
     let authorization = Authorization {
         scope: access.scope.clone(),
         audiences: access.audiences.clone(),
+        allowed: Some(access.allowed.clone()),
         redirect_uri: Some(request.redirect_uri.clone()),
         code_challenge: Some(request.code_challenge.clone()),
         nonce: request.nonce.clone(),
@@ -56,8 +53,7 @@ pub(crate) fn deliver(visitor: &Visitor, client: &str, answer: &RedirectAnswer) 
         RedirectAnswer::FormPost { action, fields } => {
             let fields = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let page = FormPostPage { client, action, fields };
-            let language = Language::of::<&str>(&[], visitor.headers());
-            page.page(&visitor.provider().site, language).into_response()
+            page.page(&visitor.provider().site, visitor.language()).into_response()
         }
     }
 }

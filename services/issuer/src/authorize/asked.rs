@@ -2,13 +2,16 @@ use std::sync::Arc;
 
 use claviger_jose::NumericDate;
 use claviger_oauth::{
-    Application, AuthenticationMethod, AuthorizationRequest, AuthorizeError, AuthorizeQuery, ClientId,
-    GrantType, RedirectTarget, ScopeSet,
+    Allowed, Application, AuthenticationMethod, AuthorizationRequest, AuthorizeError, AuthorizeQuery,
+    ClientId, GrantType, RedirectTarget, Subject,
 };
 use claviger_store::Client;
 
 use super::{Access, Interaction, Refusal, Situation};
-use crate::{browser::SignedIn, client_auth::allow, pages::ErrorCase, provider::Provider};
+use crate::{
+    browser::SignedIn, client_auth::allow, clock::wall_clock, log_out::Hint, pages::ErrorCase,
+    provider::Provider,
+};
 
 /// A request of a client that is known, whose answer goes to where the client has registered.
 ///
@@ -33,7 +36,8 @@ impl Asked {
             return Err(provider.refuse(&target, &error));
         }
         let request =
-            AuthorizationRequest::parse(query, &target).map_err(|error| provider.refuse(&target, &error))?;
+            AuthorizationRequest::parse(query, &target, |token| hinted(provider, &client.client_id, token))
+                .map_err(|error| provider.refuse(&target, &error))?;
         Self::checked(provider, Arc::clone(&client), target, request)
     }
 
@@ -92,19 +96,34 @@ impl Asked {
         &'s self,
         interaction: &'s Interaction,
         signed_in: Option<&'s SignedIn>,
-        allowed: Option<&'s ScopeSet>,
+        allowed: Option<&'s Allowed>,
         now: NumericDate,
     ) -> Situation<'s> {
         let public = self.client.method == AuthenticationMethod::None;
         Situation {
             request: &self.request,
-            scope: &self.access.scope,
+            asked: &self.access.allowed,
             first_party: self.is_first_party(),
             impersonable: public && !self.request.redirect_uri.starts_with("https://"),
             session: signed_in.map(|someone| &someone.session),
             signed_in: interaction.signed_in.as_ref(),
             allowed,
             now,
+        }
+    }
+}
+
+/// Whom an ID token tells of that a client shows, if this issuer has given it to that client; that it has expired does not
+/// matter (OpenID Connect Core section 3.1.2.1).
+pub(super) fn hinted(provider: &Provider, client: &ClientId, token: &str) -> Option<Subject> {
+    let issuance = &provider.issuance;
+    let keys = issuance.keys.load();
+    let latest = wall_clock() + issuance.config.policy.lifetimes().skew;
+    match Hint::verify(token, &keys.keyring, provider.issuer(), Some(client), latest) {
+        Ok(hint) => Some(hint.subject),
+        Err(fault) => {
+            tracing::info!(%client, %fault, "an id_token_hint shows nothing");
+            None
         }
     }
 }

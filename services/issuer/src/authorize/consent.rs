@@ -47,13 +47,17 @@ async fn decide(visitor: &Visitor, body: Body) -> Result<Response, Refusal> {
         Step::LogIn => return go_on(visitor, interaction).await,
         Step::Refuse(error) => return Err(asked.refuse(provider, &error)),
     }
+    // What the registry allows may be more by now than what the page has shown.
+    if !interaction.shown.as_ref().is_some_and(|shown| shown.covers(&asked.access.allowed)) {
+        return go_on(visitor, interaction).await;
+    }
     if !asked.is_first_party() {
         let actor = Actor::person(&someone.session.account, visitor.address());
-        let detail = json!({ "scope": asked.access.scope });
+        let detail = json!(asked.access.allowed);
         let act = actor.act("consent.grant", asked.client.client_id.as_str(), detail);
         let (account, client_id) = (&someone.session.account, &asked.client.client_id);
         let acts = [act];
-        let granted = provider.store.grant_consent(account, client_id, &asked.access.scope, &acts);
+        let granted = provider.store.grant_consent(account, client_id, &asked.access.allowed, &acts);
         granted.await.map_err(Refusal::from).map_err(retry)?;
     }
     approve(visitor, &asked, &someone.session).await.map_err(retry)

@@ -61,10 +61,14 @@ async fn begin(visitor: &Visitor, query: &[u8]) -> Result<Response, Refusal> {
     }
     let query = AuthorizeQuery::parse(query)?;
     let asked = match query.request_uri() {
-        Ok(None) => Asked::read(provider, query)?,
+        Ok(None) => {
+            visitor.speak(query.ui_locales());
+            Asked::read(provider, query)?
+        }
         Ok(Some(uri)) => take(provider, &query, &uri).await?,
         Err(error) => return Err(Asked::unread(provider, &query, &error)),
     };
+    visitor.speak(&asked.request.ui_locales);
     let interaction = Interaction::new(Goal::Client(Box::new(asked.request.clone())), wall_clock());
     go_on(visitor, &interaction).await
 }

@@ -6,7 +6,7 @@ use crate::{
     authorize::interaction::NotOurs,
     browser::{Binding, CsrfToken, Guest, SignedIn, Visitor},
     clock::wall_clock,
-    pages::{ConsentPage, ErrorCase, Language, LogInPage, LogInProblem, SESSIONS_PATH},
+    pages::{ConsentPage, ErrorCase, LogInPage, LogInProblem, Permissions, SESSIONS_PATH},
 };
 
 /// Takes the next step of an interaction: a page, or the way back to the client.
@@ -60,7 +60,7 @@ pub(super) async fn next(
         }
         _ => None,
     };
-    let allowed = allowed.as_ref().map(|consent| &consent.scopes);
+    let allowed = allowed.as_ref().map(|consent| &consent.allowed);
     Ok(asked.situation(interaction, signed_in, allowed, wall_clock()).next())
 }
 
@@ -100,7 +100,7 @@ pub(super) fn log_in_page(
         interaction: &sealed,
         returns_to: asked.as_ref().map(|asked| asked.request.redirect_uri.as_str()),
     };
-    let mut response = page.page(&provider.site, language(visitor, asked.as_ref())).into_response();
+    let mut response = page.page(&provider.site, visitor.language()).into_response();
     guest.cookie(provider.cookies()).put(response.headers_mut());
     Ok(response)
 }
@@ -114,24 +114,18 @@ async fn consent_page(
     let provider = visitor.provider();
     let secrets = provider.secrets()?;
     let user = provider.store.user(&someone.session.account).await?;
+    let interaction = interaction.clone().showing(asked.access.allowed.clone());
     let sealed = interaction.seal(secrets.interactions(), provider.issuer());
     let token = CsrfToken::of(secrets.csrf(), Binding::Session(&someone.secret));
-    let (identity, services) = asked.access.parts(&asked.client);
     let page = ConsentPage {
         client: asked.name(),
         username: user.as_ref().map_or("", |user| user.username.as_str()),
-        identity,
-        services,
+        wants: Permissions::from(&asked.access.allowed),
         csrf_token: token.expose(),
         interaction: &sealed,
         returns_to: &asked.request.redirect_uri,
     };
-    Ok(page.page(&provider.site, language(visitor, Some(asked))).into_response())
-}
-
-fn language(visitor: &Visitor, asked: Option<&Asked>) -> Language {
-    let wanted = asked.map(|asked| &asked.request.ui_locales[..]).unwrap_or_default();
-    Language::of(wanted, visitor.headers())
+    Ok(page.page(&provider.site, visitor.language()).into_response())
 }
 
 impl Visitor {
@@ -139,13 +133,19 @@ impl Visitor {
     pub(super) fn open(&self, sealed: &str) -> Result<Opened, Refusal> {
         let provider = self.provider();
         let key = provider.secrets()?.interactions();
-        Interaction::open(sealed, key, provider.issuer(), wall_clock())
-            .map_err(|NotOurs| Refusal::Page(ErrorCase::Expired))
+        let opened = Interaction::open(sealed, key, provider.issuer(), wall_clock())
+            .map_err(|NotOurs| Refusal::Page(ErrorCase::Expired))?;
+        let (Opened::Fresh(interaction) | Opened::Stale(interaction)) = &opened;
+        if let Goal::Client(request) = &interaction.goal {
+            self.speak(&request.ui_locales);
+        }
+        Ok(opened)
     }
 
     /// The address at which an interaction goes on.
     pub(super) fn way_on(&self, interaction: &Interaction) -> Result<String, Refusal> {
         let provider = self.provider();
+        let interaction = interaction.clone().showing_nothing();
         let sealed = interaction.seal(provider.secrets()?.interactions(), provider.issuer());
         Ok(format!("{}?interaction={sealed}", provider.issuer().join(CONTINUE_PATH)))
     }

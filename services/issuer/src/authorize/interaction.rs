@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use claviger_jose::{NumericDate, base64url};
-use claviger_oauth::{AuthorizationRequest, Issuer, Sid};
+use claviger_oauth::{Allowed, AuthorizationRequest, Issuer, Sid};
 use serde::{Deserialize, Serialize};
 
 use crate::rng::random_nonce;
@@ -22,6 +22,9 @@ pub(super) struct Interaction {
     pub(super) goal: Goal,
     /// The session in which somebody has signed in for this very request: whatever it demands of the log-in is met.
     pub(super) signed_in: Option<Sid>,
+    /// What the consent page that it travels in has shown: a yes is to no more than that.
+    #[serde(default)]
+    pub(super) shown: Option<Allowed>,
     expires_at: NumericDate,
 }
 
@@ -51,12 +54,22 @@ pub(super) struct NotOurs;
 
 impl Interaction {
     pub(super) fn new(goal: Goal, now: NumericDate) -> Self {
-        Self { goal, signed_in: None, expires_at: now + LIFETIME }
+        Self { goal, signed_in: None, shown: None, expires_at: now + LIFETIME }
     }
 
     /// The same, from now on.
     pub(super) fn renewed(self, now: NumericDate) -> Self {
         Self { expires_at: now + LIFETIME, ..self }
+    }
+
+    /// The same, in a page that asks for this.
+    pub(super) fn showing(self, allowed: Allowed) -> Self {
+        Self { shown: Some(allowed), ..self }
+    }
+
+    /// The same, in no such page.
+    pub(super) fn showing_nothing(self) -> Self {
+        Self { shown: None, ..self }
     }
 
     /// The same, after somebody has signed in for it.
@@ -91,7 +104,7 @@ impl Interaction {
         if now < interaction.expires_at {
             Ok(Opened::Fresh(interaction))
         } else if now < interaction.expires_at + MEMORY {
-            Ok(Opened::Stale(Self { signed_in: None, ..interaction }.renewed(now)))
+            Ok(Opened::Stale(Self { signed_in: None, ..interaction }.showing_nothing().renewed(now)))
         } else {
             Err(NotOurs)
         }

@@ -10,7 +10,7 @@ use claviger_oauth::{
 use claviger_store::StoreError;
 use http::{HeaderMap, header::AUTHORIZATION};
 
-use super::{Access, Asked, Refusal, endpoint::LONGEST};
+use super::{Access, Asked, Refusal, asked::hinted, endpoint::LONGEST};
 use crate::{client_auth::allow, pages::ErrorCase, provider::Provider, rate::Rate, rng::random_bits};
 
 /// How long a pushed request waits for its browser.
@@ -93,7 +93,8 @@ pub(crate) async fn push(
         return Err(AuthorizeError::InvalidRequest("a pushed request has no request_uri").into());
     }
     let target = RedirectTarget::prove(&client.client_id, application, &query)?;
-    let request = AuthorizationRequest::parse(query, &target)?;
+    let request =
+        AuthorizationRequest::parse(query, &target, |token| hinted(provider, &client.client_id, token))?;
     Access::of(&client, provider.issuer(), &request.scope, &request.resource)?;
     let text = serde_json::to_string(&request).map_err(|_| AuthorizeError::ServerError)?;
     if text.len() > LONGEST {

@@ -146,18 +146,25 @@ pub(crate) async fn begin_session(
     let provider = visitor.provider();
     let secret = SessionSecret::from_random(random_bits());
     let new = new_session(visitor, user);
-    if let Some(old) = visitor.signed_in().await? {
-        if old.session.account != user.id {
-            let until = last_expiry(wall_clock(), provider.issuance.config.policy.lifetimes().skew);
-            let actor = Actor::person(&old.session.account, visitor.address());
-            let act = actor.act("session.replace", old.session.sid.as_str(), serde_json::Value::Null);
-            provider.store.end_session(&old.session.sid, until, &[act]).await?;
-        } else if let Some(session) = provider.store.renew_session(&old.secret, &secret, &new).await? {
-            return Ok(Some((secret, session)));
-        }
+    let old = visitor.signed_in().await?;
+    let (own, other) = match old {
+        Some(old) if old.session.account == user.id => (Some(old), None),
+        other => (None, other),
+    };
+    if let Some(own) = own
+        && let Some(session) = provider.store.renew_session(&own.secret, &secret, &new).await?
+    {
+        return Ok(Some((secret, session)));
     }
-    let begun = provider.store.begin_session(&secret, &new).await?;
-    Ok(begun.map(|session| (secret, session)))
+    let Some(session) = provider.store.begin_session(&secret, &new).await? else { return Ok(None) };
+    // Not before it is certain who comes instead: who may not sign in ends nobody's session.
+    if let Some(Session { account, sid, .. }) = other.map(|other| other.session) {
+        let until = last_expiry(wall_clock(), provider.issuance.config.policy.lifetimes().skew);
+        let actor = Actor::person(&account, visitor.address());
+        let act = actor.act("session.replace", sid.as_str(), serde_json::Value::Null);
+        provider.store.end_session(&sid, until, &[act]).await?;
+    }
+    Ok(Some((secret, session)))
 }
 
 /// What is known of a session that somebody begins who has shown who they are.

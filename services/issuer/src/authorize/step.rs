@@ -1,5 +1,5 @@
 use claviger_jose::NumericDate;
-use claviger_oauth::{AuthorizationRequest, AuthorizeError, ClaimsRequest, Prompt, ScopeSet, Sid, Subject};
+use claviger_oauth::{Allowed, AuthorizationRequest, AuthorizeError, ClaimsRequest, Prompt, Sid, Subject};
 use claviger_store::Session;
 
 /// What comes next on the way to a code.
@@ -20,8 +20,8 @@ pub(super) enum Step {
 pub(super) struct Situation<'s> {
     /// What the client asks for.
     pub(super) request: &'s AuthorizationRequest,
-    /// What it may get of that.
-    pub(super) scope: &'s ScopeSet,
+    /// What it gets of that.
+    pub(super) asked: &'s Allowed,
     /// Whether people need not be asked for its sake.
     pub(super) first_party: bool,
     /// Whether any program on the person's machine could pretend to be it: it has no secret, and its answer does not go
@@ -32,7 +32,7 @@ pub(super) struct Situation<'s> {
     /// The session in which somebody has signed in for this very request.
     pub(super) signed_in: Option<&'s Sid>,
     /// What that person has allowed the client before.
-    pub(super) allowed: Option<&'s ScopeSet>,
+    pub(super) allowed: Option<&'s Allowed>,
     /// The time.
     pub(super) now: NumericDate,
 }
@@ -75,8 +75,7 @@ impl Situation<'_> {
 
     /// The client asks for a certain person, and this is somebody else.
     fn is_another_person(&self, session: &Session) -> bool {
-        let demanded = self.request.claims.as_ref().and_then(ClaimsRequest::demanded_subject);
-        demanded.is_some_and(|subject| subject != Subject::of_user(&session.account).as_str())
+        !self.request.may_be_about(&Subject::of_user(&session.account))
     }
 
     fn needs_log_in(&self, session: &Session) -> bool {
@@ -97,7 +96,7 @@ impl Situation<'_> {
             // Whoever has just typed in his password knows that something is going on.
             return self.impersonable && !just_now;
         }
-        self.impersonable || !self.allowed.is_some_and(|allowed| self.scope.is_subset(allowed))
+        self.impersonable || !self.allowed.is_some_and(|allowed| allowed.covers(self.asked))
     }
 }
 
@@ -110,6 +109,8 @@ mod tests {
     use super::*;
 
     const NOW: NumericDate = NumericDate::from_secs(1_000_000);
+    const A: &str = "https://a.test";
+    const B: &str = "https://b.test";
 
     /// Who the client is, and what has happened before.
     #[derive(Clone, Copy, Default)]
@@ -118,16 +119,13 @@ mod tests {
         impersonable: bool,
         /// How many seconds ago somebody has signed in, and whether for this request.
         signed_in: Option<(u64, bool)>,
-        allowed: Option<&'static str>,
+        /// Services at which it may read.
+        allowed: Option<&'static [&'static str]>,
     }
 
     /// Signed in a minute ago for something else, and has allowed this.
-    const USUAL: Given = Given {
-        first_party: false,
-        impersonable: false,
-        signed_in: Some((60, false)),
-        allowed: Some("openid a"),
-    };
+    const USUAL: Given =
+        Given { first_party: false, impersonable: false, signed_in: Some((60, false)), allowed: Some(&[A]) };
 
     fn request(more: &str) -> AuthorizationRequest {
         let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -139,7 +137,7 @@ mod tests {
         let redirect_uris = vec!["https://app.test/cb".parse().unwrap()];
         let application = Application { redirect_uris, ..Application::default() };
         let target = RedirectTarget::prove(&"shop".parse().unwrap(), &application, &query).unwrap();
-        AuthorizationRequest::parse(query, &target).unwrap()
+        AuthorizationRequest::parse(query, &target, |subject| subject.parse().ok()).unwrap()
     }
 
     fn session(auth_time: NumericDate) -> Session {
@@ -157,15 +155,22 @@ mod tests {
         }
     }
 
+    fn reads(services: &[&str]) -> Allowed {
+        let read = std::collections::BTreeSet::from(["read".parse().unwrap()]);
+        let services = services.iter().map(|service| (service.parse().unwrap(), read.clone()));
+        Allowed { services: services.collect(), ..Allowed::default() }
+    }
+
     #[track_caller]
     fn check(given: Given, more: &str, expected: &str) {
         let request = request(more);
         let session = given.signed_in.map(|(ago, _)| session(NumericDate::from_secs(NOW.as_secs() - ago)));
         let just_now = given.signed_in.is_some_and(|(_, just_now)| just_now);
-        let allowed = given.allowed.map(|scopes| scopes.parse().unwrap());
+        let asked = reads(&[A]);
+        let allowed = given.allowed.map(reads);
         let situation = Situation {
             request: &request,
-            scope: &request.scope,
+            asked: &asked,
             first_party: given.first_party,
             impersonable: given.impersonable,
             session: session.as_ref(),
@@ -207,8 +212,10 @@ mod tests {
         let not_yet = Given { allowed: None, ..USUAL };
         check(not_yet, "", "consent");
         check(not_yet, "prompt=none", "consent_required");
-        check(Given { allowed: Some("a"), ..USUAL }, "", "consent");
-        check(Given { allowed: Some("a"), ..USUAL }, "prompt=none", "consent_required");
+        let elsewhere = Given { allowed: Some(&[B]), ..USUAL };
+        check(elsewhere, "", "consent");
+        check(elsewhere, "prompt=none", "consent_required");
+        check(Given { allowed: Some(&[A, B]), ..USUAL }, "prompt=none", "approve");
         check(USUAL, "prompt=consent", "consent");
         let own = Given { first_party: true, ..not_yet };
         check(own, "", "approve");
@@ -237,6 +244,11 @@ mod tests {
         check(USUAL, &claims("user:bob"), "log in");
         check(USUAL, &format!("{}&prompt=none", claims("user:bob")), "login_required");
         check(Given { signed_in: Some((0, true)), ..USUAL }, &claims("user:bob"), "login_required");
+        check(USUAL, "id_token_hint=user:alice", "approve");
+        check(USUAL, "id_token_hint=user:alice&prompt=none", "approve");
+        check(USUAL, "id_token_hint=user:bob", "log in");
+        check(USUAL, "id_token_hint=user:bob&prompt=none", "login_required");
+        check(Given { signed_in: Some((0, true)), ..USUAL }, "id_token_hint=user:bob", "login_required");
     }
 
     #[test]

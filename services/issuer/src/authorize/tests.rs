@@ -2,9 +2,14 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, FromRequestParts},
+    response::Response,
+};
 use claviger_oauth::{Application, AuthenticationMethod, ClientKeys, GrantType};
-use claviger_store::{Client, NewUser, Profile, Registry, RegistrySnapshot, Store};
+use claviger_store::{Client, ClientGrant, NewUser, Profile, Registry, RegistrySnapshot, Store, User};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use migrations::Migrator;
@@ -12,6 +17,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::{
+    browser::Visitor,
     config::Config,
     http::Shutdown,
     keys::{Vault, create_kek},
@@ -49,6 +55,14 @@ impl House {
         Self::over(directory, store).await
     }
 
+    /// What is declared from now on.
+    fn declare(&self, client: Client) {
+        let registry = Registry { clients: vec![client], ..Registry::default() };
+        let (snapshot, issuer) = (RegistrySnapshot { revision: 1, registry }, ISSUER.parse().unwrap());
+        let view = RegistryView::new(snapshot, Duration::from_mins(5), &issuer);
+        self.provider.issuance.registry.store(Arc::new(view));
+    }
+
     async fn over(directory: TempDir, store: Store) -> Self {
         let text = format!(
             "issuer = \"{ISSUER}\"\nlisten = \"127.0.0.1:0\"\ndatabase = \"{}\"\nkey_encryption_key = \"kek\"",
@@ -59,16 +73,11 @@ impl House {
         let mint = Mint::new(config.issuer.clone(), SignerPool::start().unwrap());
         let (shutdown, _) = Shutdown::manual();
         let issuance = Issuance::new(config, mint, shutdown);
-        let registry = Registry { clients: vec![shop()], ..Registry::default() };
-        let snapshot = RegistrySnapshot { revision: 1, registry };
-        issuance.registry.store(Arc::new(RegistryView::new(
-            snapshot,
-            Duration::from_mins(5),
-            &ISSUER.parse().unwrap(),
-        )));
         let provider = Arc::new(Provider::open(Arc::new(issuance), store, &vault).await.unwrap());
         let router = super::router().with_state(Arc::clone(&provider));
-        Self { provider, router, directory }
+        let house = Self { provider, router, directory };
+        house.declare(shop());
+        house
     }
 
     async fn add(&self, name: &str) {
@@ -106,6 +115,16 @@ impl House {
             .header(header::ORIGIN, ISSUER)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.ask(request.body(body.join("&").into()).unwrap()).await
+    }
+
+    /// Says yes on a consent page, with these cookies.
+    async fn allow(&self, page: &Answer, cookie: &str) -> Answer {
+        let form = [
+            ("csrf_token", page.field("csrf_token")),
+            ("interaction", page.field("interaction")),
+            ("decision", "allow"),
+        ];
+        self.post("/consent", cookie, &form).await
     }
 
     /// Signs `ada` in from an open log-in page.
@@ -161,6 +180,17 @@ fn shop() -> Client {
             ..Application::default()
         }),
     }
+}
+
+/// One that is not of the house, and may read at these services.
+fn partner(services: &[(&str, &str)]) -> Client {
+    let grants = services.iter().map(|(audience, scopes)| ClientGrant {
+        audience: audience.parse().unwrap(),
+        scopes: scopes.parse().unwrap(),
+    });
+    let shop = shop();
+    let application = shop.application.map(|own| Application { first_party: false, ..own });
+    Client { method: AuthenticationMethod::ClientSecretBasic, grants: grants.collect(), application, ..shop }
 }
 
 fn request() -> String {
@@ -263,4 +293,117 @@ async fn without_the_issuer_s_own_secret_nobody_signs_in_and_nobody_is_sent_away
     let page = locked.get(&request(), "").await;
     assert_eq!((page.status, page.header(header::LOCATION)), (StatusCode::SERVICE_UNAVAILABLE, ""));
     assert!(!page.header(header::RETRY_AFTER).is_empty());
+}
+
+const A: &str = "https://a.test";
+const B: &str = "https://b.test";
+
+/// A request of the partner for this scope at this service.
+fn at(service: &str, scope: &str, more: &str) -> String {
+    let request = request().replace("scope=openid", &format!("scope={}", escaped(scope)));
+    format!("{request}&resource={}{more}", escaped(service))
+}
+
+/// What the client is told.
+fn told(answer: &Answer) -> String {
+    let location = answer.header(header::LOCATION);
+    let (_, query) = location.split_once('?').unwrap_or_default();
+    let first = query.split('&').next().unwrap_or_default();
+    if first.starts_with("code=ac_") { "code".to_owned() } else { first.to_owned() }
+}
+
+// S-70
+#[tokio::test]
+async fn what_is_allowed_at_one_service_is_asked_for_at_another() {
+    let house = House::new().await;
+    house.add("ada").await;
+    house.declare(partner(&[(A, "read"), (B, "read")]));
+    let signed_in = house.sign_in(&house.get(&at(A, "openid read", ""), "").await).await;
+    let cookies = signed_in.cookies();
+    let page = house.get(path(signed_in.header(header::LOCATION)), &cookies).await;
+    assert!(page.body.contains(A) && !page.body.contains(B), "{}", page.body);
+    assert_eq!(told(&house.allow(&page, &cookies).await), "code");
+
+    let silent = async |service, scope| told(&house.get(&at(service, scope, "&prompt=none"), &cookies).await);
+    assert_eq!(silent(A, "openid read").await, "code");
+    assert_eq!(silent(A, "openid").await, "code");
+    for scope in ["read", "openid", "openid read"] {
+        assert_eq!(silent(B, scope).await, "error=consent_required", "{scope}");
+        let page = house.get(&at(B, scope, ""), &cookies).await;
+        assert!(page.status == 200 && page.body.contains(B), "{scope}: {}", page.body);
+    }
+}
+
+// S-70
+#[tokio::test]
+async fn a_yes_is_to_no_more_than_the_page_has_shown() {
+    let house = House::new().await;
+    house.add("ada").await;
+    house.declare(partner(&[(A, "read")]));
+    let everything = at(A, "", "");
+    let signed_in = house.sign_in(&house.get(&everything, "").await).await;
+    let cookies = signed_in.cookies();
+    let page = house.get(path(signed_in.header(header::LOCATION)), &cookies).await;
+    assert!(page.body.contains("read") && !page.body.contains("erase"), "{}", page.body);
+
+    // While the page is open the client is given more.
+    house.declare(partner(&[(A, "read erase")]));
+    let again = house.allow(&page, &cookies).await;
+    assert!(again.status == 200 && again.body.contains("erase"), "{}: {}", again.status, again.body);
+    let ada = house.provider.store.user_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(house.provider.store.consents_of(&ada.id).await.unwrap(), []);
+
+    // It has lost that again, and she has seen more than it gets.
+    house.declare(partner(&[(A, "read")]));
+    assert_eq!(told(&house.allow(&again, &cookies).await), "code");
+    let held = house.provider.store.consents_of(&ada.id).await.unwrap();
+    assert_eq!(
+        serde_json::to_string(&held[0].allowed).unwrap(),
+        r#"{"identity":[],"services":{"https://a.test":["read"]}}"#
+    );
+}
+
+#[tokio::test]
+async fn a_page_that_tells_of_a_fault_is_in_the_language_that_the_client_asks_for() {
+    let house = House::new().await;
+    house.add("ada").await;
+    let korean = |page: &Answer| page.body.contains("<html lang=\"ko\"");
+    let elsewhere = request().replace("shop.test", "elsewhere.test");
+    let page = house.get(&format!("{elsewhere}&ui_locales=fr+ko"), "").await;
+    assert!(page.status == 400 && korean(&page), "{}", page.body);
+    assert!(!korean(&house.get(&elsewhere, "").await));
+
+    let form = format!("{}&response_mode=form_post&ui_locales=ko", request());
+    let page = house.get(&form, "").await;
+    assert!(korean(&page));
+    let signed_in = house.sign_in(&page).await;
+    let posted = house.get(path(signed_in.header(header::LOCATION)), &signed_in.cookies()).await;
+    assert!(korean(&posted) && posted.body.contains("value=\"ac_"), "{}", posted.body);
+    let refused = house.get(&format!("{form}&prompt=none"), "").await;
+    assert!(korean(&refused) && refused.body.contains("login_required"), "{}", refused.body);
+}
+
+// S-94
+#[tokio::test]
+async fn who_may_not_sign_in_any_more_ends_nobody_s_session() {
+    let house = House::new().await;
+    house.add("ada").await;
+    let store = &house.provider.store;
+    let signed_in = house.sign_in(&house.get(&request(), "").await).await;
+    let ada = store.user_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap();
+    house.add("bob").await;
+    let bob = store.user_by_name(&"bob".parse().unwrap()).await.unwrap().unwrap();
+
+    let cookie = http::Request::get("/").header(header::COOKIE, signed_in.cookies()).body(()).unwrap();
+    let (mut parts, ()) = cookie.into_parts();
+    let visitor = Visitor::from_request_parts(&mut parts, &house.provider).await.unwrap();
+    let sessions = async |of: &User| store.sessions_of(&of.id, Duration::from_hours(1)).await.unwrap().len();
+
+    // Between his password and now he was signed out everywhere.
+    let late = User { not_before: bob.not_before + Duration::from_secs(1), ..bob.clone() };
+    assert!(super::begin_session(&visitor, &late).await.unwrap().is_none());
+    assert_eq!((sessions(&ada).await, sessions(&bob).await), (1, 0));
+
+    assert!(super::begin_session(&visitor, &bob).await.unwrap().is_some());
+    assert_eq!((sessions(&ada).await, sessions(&bob).await), (0, 1), "one browser is one person's");
 }

@@ -1,7 +1,7 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -28,6 +28,7 @@ pub(crate) struct Visitor {
     provider: Arc<Provider>,
     headers: HeaderMap,
     address: IpAddr,
+    wanted: OnceLock<Vec<String>>,
 }
 
 impl Visitor {
@@ -54,9 +55,15 @@ impl Visitor {
         signed_in(&self.provider, &self.headers).await
     }
 
-    /// The language of a page that no client has asked for.
+    /// Notes the languages that the client knows the person to read, as soon as its request can be read: whatever becomes
+    /// of that, the page is in one of them.
+    pub(crate) fn speak(&self, ui_locales: impl IntoIterator<Item: Into<String>>) {
+        let _ = self.wanted.set(ui_locales.into_iter().map(Into::into).collect());
+    }
+
+    /// The language of a page.
     pub(crate) fn language(&self) -> Language {
-        Language::of::<&str>(&[], &self.headers)
+        Language::of(self.wanted.get().map_or(&[][..], Vec::as_slice), &self.headers)
     }
 
     /// An answer, or the page that says why there is none.
@@ -88,6 +95,7 @@ impl FromRequestParts<Arc<Provider>> for Visitor {
         Ok(Self {
             provider: Arc::clone(provider),
             headers: parts.headers.clone(),
+            wanted: OnceLock::new(),
             address: peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical(),
         })
     }

@@ -10,7 +10,8 @@ pub(super) struct About<'a> {
     pub(super) client: &'a Client,
 }
 
-/// Adds what is declared for a place, in the order of the declaration.
+/// Adds what is declared for a place, in the order of the declaration. Who is not of the house learns of people only what
+/// they were asked for; what a resource server is told, it has declared itself.
 pub(super) fn apply(
     rules: &[ClaimRule],
     place: ClaimPlace,
@@ -20,12 +21,20 @@ pub(super) fn apply(
 ) {
     let granted =
         |rule: &&ClaimRule| rule.scope.as_ref().is_none_or(|needed| scope.contains(needed.as_str()));
-    for rule in rules.iter().filter(|rule| rule.is_for(place)).filter(granted) {
+    let told_all = place == ClaimPlace::AccessToken || about.is_first_party();
+    let allowed = |rule: &&ClaimRule| {
+        told_all || rule.from.scope_of_person().is_none_or(|needed| scope.contains(needed))
+    };
+    for rule in rules.iter().filter(|rule| rule.is_for(place)).filter(granted).filter(allowed) {
         budget.add(rule.claim.as_str(), about.value(&rule.from));
     }
 }
 
 impl About<'_> {
+    fn is_first_party(&self) -> bool {
+        self.client.application.as_ref().is_some_and(|application| application.first_party)
+    }
+
     fn value(&self, source: &ClaimSource) -> Option<Value> {
         match source {
             ClaimSource::User(claim) => standard_claim(self.user, claim),

@@ -36,8 +36,12 @@ fn rules(rules: Value) -> Vec<ClaimRule> {
 }
 
 fn client(claims: Value) -> Client {
-    let application =
-        Application { name: Some("The Shop".to_owned()), claims: rules(claims), ..Application::default() };
+    let application = Application {
+        name: Some("The Shop".to_owned()),
+        claims: rules(claims),
+        first_party: true,
+        ..Application::default()
+    };
     Client {
         client_id: "shop".parse().unwrap(),
         team: "storefront".parse().unwrap(),
@@ -117,6 +121,32 @@ fn an_application_learns_what_it_has_declared_where_it_has_declared_it() {
     check(userinfo(&user(), &client, &scope("openid")), &json!({ "sub": sub, "department": "sales" }));
     let with_profile = userinfo(&user(), &client, &scope("openid profile"));
     assert_eq!(with_profile["cc"], 42);
+}
+
+// S-70
+#[test]
+fn who_is_not_of_the_house_learns_only_what_people_are_asked_for() {
+    let declared = json!([
+        { "claim": "department", "from": { "user": "department" }, "in": ["id_token", "userinfo"] },
+        { "claim": "mail", "from": { "user": "email" }, "in": ["id_token", "userinfo"], "scope": "openid" },
+        { "claim": "what", "from": "roles", "in": ["id_token", "userinfo"] },
+        { "claim": "app", "from": { "client": "name" }, "in": ["id_token", "userinfo"] },
+    ]);
+    let mut client = client(declared);
+    if let Some(application) = &mut client.application {
+        application.first_party = false;
+    }
+    let told = |granted: &str| {
+        let mut answer = userinfo(&user(), &client, &scope(granted));
+        let token = id_token_claims(&user(), &client, &scope(granted), None);
+        answer.retain(|claim, _| token.contains_key(claim));
+        assert_eq!(answer, token, "{granted}");
+        token
+    };
+    check(told("openid"), &json!({ "app": "The Shop" }));
+    check(told("openid profile"), &json!({ "app": "The Shop", "department": "sales" }));
+    check(told("openid email"), &json!({ "app": "The Shop", "mail": "ann@fleet.test" }));
+    check(told("openid roles"), &json!({ "app": "The Shop", "what": ["buyer", "approver"] }));
 }
 
 #[test]

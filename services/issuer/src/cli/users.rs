@@ -1,11 +1,13 @@
 //! People, from the command line.
 
+mod consents;
 mod import;
 mod password;
 mod prompt;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use claviger_oauth::ClientId;
 use claviger_store::{NewUser, Profile, Store, StoreError, User, UserChange, UserOutcome, Username};
 use comfy_table::{Table, presets::NOTHING};
 use secrecy::ExposeSecret;
@@ -63,6 +65,18 @@ pub(super) enum Users {
         username: Username,
         #[command(flatten)]
         password: PasswordSource,
+    },
+    /// Show what somebody has allowed applications that are not of the house.
+    Consents {
+        /// The name to log in with.
+        username: Username,
+    },
+    /// Take back what somebody has allowed an application: its refresh tokens end, and it has to ask again.
+    Withdraw {
+        /// The name to log in with.
+        username: Username,
+        /// The application.
+        client: ClientId,
     },
     /// Bring people from elsewhere: all of a file, or nobody.
     ///
@@ -126,6 +140,8 @@ impl Users {
                 println!("{username} has another password and is signed out everywhere");
                 Ok(())
             }
+            Self::Consents { username } => consents::list(&store, &username).await,
+            Self::Withdraw { username, client } => consents::withdraw(&store, &username, &client).await,
             Self::Import(import) => import.run(&store).await,
             Self::FirstAdministrator { valid_for } => {
                 let offer =

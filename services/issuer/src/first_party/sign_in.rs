@@ -122,6 +122,7 @@ impl Arrival {
             authorization: Authorization {
                 scope: access.scope,
                 audiences: access.audiences,
+                allowed: Some(access.allowed),
                 redirect_uri: None,
                 code_challenge: Some(bound.code_challenge),
                 nonce: bound.nonce,

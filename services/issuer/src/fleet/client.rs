@@ -6,8 +6,8 @@ use std::{
 };
 
 use claviger_oauth::{
-    Application, ApplicationKind, Audience, AuthenticationMethod, ClaimRule, ClientId, ClientKeys, GrantType,
-    RedirectUri, RefreshPolicy, Scope, TeamName, is_identity_scope,
+    Application, ApplicationKind, Audience, AuthenticationMethod, ClaimPlace, ClaimRule, ClientId,
+    ClientKeys, GrantType, RedirectUri, RefreshPolicy, Scope, TeamName, is_identity_scope,
 };
 use claviger_store::{Client, ResourceServer};
 
@@ -83,9 +83,10 @@ impl Reader<'_, '_> {
             self.check_local(table, "origins", kind);
         }
         let redirect_uris = self.redirect_uris(table, "redirect_uris", kind);
+        let first_party = table.boolean("first_party").unwrap_or(false);
         Application {
             kind,
-            first_party: table.boolean("first_party").unwrap_or(false),
+            first_party,
             name: table.parsed("name").map(|DisplayName(name)| name),
             logo_uri: table.parsed("logo_uri").map(|HttpsUrl(url)| url),
             redirect_uris,
@@ -95,7 +96,7 @@ impl Reader<'_, '_> {
             identity_scopes: self.identity_scopes(table),
             require_pushed: table.boolean("require_pushed").unwrap_or(false),
             refresh: table.parsed("refresh").map_or_else(RefreshPolicy::default, |Word(policy)| policy),
-            claims: self.claims(table),
+            claims: self.claims(table, |rule| if first_party { None } else { unasked(rule) }),
         }
     }
 
@@ -139,12 +140,21 @@ impl Reader<'_, '_> {
         claviger_oauth::OPENID.parse().unwrap_or_default()
     }
 
-    /// The claims that a client or a resource server adds.
-    pub(super) fn claims(&self, table: &Table<'_, '_>) -> Vec<ClaimRule> {
+    /// The claims that a client or a resource server adds; `wrong` says what is wrong with one, if anything.
+    pub(super) fn claims(
+        &self,
+        table: &Table<'_, '_>,
+        wrong: impl Fn(&ClaimRule) -> Option<String>,
+    ) -> Vec<ClaimRule> {
         let mut claims = Vec::new();
         for (line, value) in table.values("claims") {
             match serde_json::from_value(value) {
-                Ok(rule) => claims.push(rule),
+                Ok(rule) => {
+                    if let Some(wrong) = wrong(&rule) {
+                        self.document.note(line, format!("`claims`: {wrong}"));
+                    }
+                    claims.push(rule);
+                }
                 Err(error) => self.document.note(line, format!("`claims`: {error}")),
             }
         }
@@ -201,6 +211,20 @@ impl Reader<'_, '_> {
             self.document.note(table.line_of(name), format!("`{name}` = {url:?}: {refused}"));
         }
     }
+}
+
+/// What a client that is not of the house learns of people is what they say yes to: it goes with a scope that the consent page
+/// tells of.
+fn unasked(rule: &ClaimRule) -> Option<String> {
+    let is_told = rule.is_for(ClaimPlace::IdToken) || rule.is_for(ClaimPlace::Userinfo);
+    let needed = rule.from.scope_of_person().filter(|_| is_told)?;
+    let is_asked = rule.scope.as_ref().is_some_and(|scope| scope.as_str() == needed);
+    let claim = &rule.claim;
+    let wrong = format!(
+        "{claim} tells something of people, who are asked for that where `first_party` is not true: \
+         `scope = \"{needed}\"` is missing"
+    );
+    (!is_asked).then_some(wrong)
 }
 
 /// The same document without what is there for people: two spellings are no difference.

@@ -93,7 +93,7 @@ impl Reader<'_, '_> {
                 let message = format!("`scopes`: {scope} is a scope of the issuer's own, about people");
                 self.document.note(table.line_of("scopes"), message);
             }
-            let claims = self.claims(&table);
+            let claims = self.claims(&table, |_| None);
             if claims.iter().flat_map(|rule| &rule.places).any(|place| *place != ClaimPlace::AccessToken) {
                 let message =
                     "`claims`: a resource server sees access tokens only, `in = [\"access_token\"]`";

@@ -29,6 +29,8 @@ pub(super) fn grant(
     let scope: ScopeSet = allowed
         .iter()
         .filter(|scope| target.may.iter().any(|may| may.contains(scope)))
+        // Nor what the person has allowed elsewhere only.
+        .filter(|scope| authorization.allows_at(audience, scope))
         .filter_map(|scope| scope.parse().ok())
         .collect();
     let client = asked.client;

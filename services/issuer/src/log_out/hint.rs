@@ -3,7 +3,8 @@ use claviger_keyring::{KeyState, Keyring};
 use claviger_oauth::{AudienceClaim, ClientId, Issuer, Sid, Subject};
 use serde::Deserialize;
 
-/// What an ID token of this issuer shows at the log-out: which client asks, and for whom.
+/// What an ID token of this issuer shows that comes back, at the log-out and before a log-in: which client asks, and for
+/// whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hint {
     /// To whom the token was given.
@@ -46,7 +47,7 @@ impl Payload for HintClaims {
 }
 
 impl Hint {
-    /// Verifies an ID token that comes back with a log-out. That it has expired does not matter, nor that the key has left
+    /// Verifies an ID token that comes back. That it has expired does not matter, nor that the key has left
     /// the published set meanwhile: it is no proof of who is there, it only shows that a client of this person asks. A key that
     /// is revoked shows nothing; somebody else may have it.
     ///

@@ -26,9 +26,10 @@ use claviger_oauth::LOGOUT_PATH;
 use self::{
     decision::{Decision, LogOutRefusal, ReturnTo, decide},
     ending::{Ending, end},
-    hint::{Hint, HintFault},
+    hint::HintFault,
 };
 pub(crate) use self::{
+    hint::Hint,
     notices::Notices,
     operator::{OfPeople, revoke},
 };

@@ -3,21 +3,23 @@ use axum::{
     extract::RawQuery,
     response::{IntoResponse, Response},
 };
-use claviger_oauth::{ClientId, Sid};
-use claviger_store::{OwnSession, Session};
+use claviger_oauth::{ClientId, Sid, UserId};
+use claviger_store::{Consent, OwnSession, Session};
 
 use super::{
     Ending, end,
     endpoint::{check_token, see_other, token},
 };
 use crate::{
+    actor::Actor,
     authorize::{Refusal, sign_in_first},
     browser::{PostedForm, SignedIn, Visitor},
-    pages::{ErrorCase, SESSIONS_PATH, SessionRow, SessionsDone, SessionsPage},
+    pages::{AllowedRow, ErrorCase, Permissions, SESSIONS_PATH, SessionRow, SessionsDone, SessionsPage},
+    people::office,
     provider::Provider,
 };
 
-/// A person's sessions, for that person.
+/// A person's sessions and what they have allowed, for that person.
 pub(super) async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let answer = match visitor.signed_in().await {
         Ok(Some(signed_in)) => show(&visitor, &signed_in, query.as_deref().and_then(done)).await,
@@ -27,7 +29,7 @@ pub(super) async fn list(visitor: Visitor, RawQuery(query): RawQuery) -> Respons
     visitor.answer(answer)
 }
 
-/// Ends one of them, or all others.
+/// Ends one of them, or all others, or takes back what an application was allowed.
 pub(super) async fn end_some(visitor: Visitor, body: Body) -> Response {
     let answer = end_asked(&visitor, body).await;
     visitor.answer(answer)
@@ -44,10 +46,14 @@ async fn show(
     let mut own = provider.store.sessions_of(account, provider.settings().session_idle).await?;
     own.sort_by_key(|own| own.session.sid != *current);
     let own: Vec<_> = own.into_iter().map(|own| (names(provider, &own.clients), own)).collect();
+    let consents = provider.store.consents_of(account).await?;
+    let clients: Vec<ClientId> = consents.iter().map(|consent| consent.client_id.clone()).collect();
+    let clients = names(provider, &clients);
     let token = token(visitor, signed_in)?;
     let page = SessionsPage {
         username: user.as_ref().map_or("", |user| user.username.as_str()),
         sessions: own.iter().map(|(clients, own)| row(own, clients, current)).collect(),
+        allowed: consents.iter().zip(&clients).map(|(consent, name)| allowed_row(consent, name)).collect(),
         done,
         csrf_token: token.expose(),
         now: provider.store.now().await?,
@@ -68,6 +74,12 @@ async fn end_asked(visitor: &Visitor, body: Body) -> Result<Response, Refusal> {
         end(visitor, account, Ending::AllBut(current)).await?;
         return Ok(sessions("?done=others"));
     }
+    let client = form.take("client");
+    if !client.is_empty() {
+        let client: ClientId = client.parse().map_err(|_| Refusal::Page(ErrorCase::Malformed))?;
+        take_back(visitor, account, &client).await?;
+        return Ok(sessions("?done=taken-back"));
+    }
     let sid: Sid = form.take("sid").parse().map_err(|_| Refusal::Page(ErrorCase::Malformed))?;
     // Somebody else's is none.
     let named = provider.store.session_of_sid(&sid).await?;
@@ -77,10 +89,18 @@ async fn end_asked(visitor: &Visitor, body: Body) -> Result<Response, Refusal> {
     Ok(sessions("?done=one"))
 }
 
+async fn take_back(visitor: &Visitor, account: &UserId, client: &ClientId) -> Result<(), Refusal> {
+    let act = office::withdrawn(&Actor::person(account, visitor.address()), account, client);
+    // Whoever has no consent any more has what was asked for.
+    visitor.provider().store.withdraw_consent(account, client, &[act]).await?;
+    Ok(())
+}
+
 fn done(query: &str) -> Option<SessionsDone> {
     match query {
         "done=one" => Some(SessionsDone::Ended),
         "done=others" => Some(SessionsDone::OthersEnded),
+        "done=taken-back" => Some(SessionsDone::TakenBack),
         _ => None,
     }
 }
@@ -96,6 +116,11 @@ fn row<'r>(own: &'r OwnSession, clients: &'r [String], current: &Sid) -> Session
         clients: clients.iter().map(String::as_str).collect(),
         current: sid == current,
     }
+}
+
+fn allowed_row<'r>(consent: &'r Consent, name: &'r str) -> AllowedRow<'r> {
+    let Consent { client_id, allowed, granted_at } = consent;
+    AllowedRow { client_id: client_id.as_str(), name, may: Permissions::from(allowed), since: *granted_at }
 }
 
 fn known(text: &str) -> Option<&str> {

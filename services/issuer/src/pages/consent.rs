@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+
+use claviger_oauth::{Allowed, IDENTITY_SCOPES, Scope};
 use maud::{Markup, html};
 
 use super::{
@@ -19,10 +22,8 @@ pub(crate) struct ConsentPage<'v> {
     pub(crate) client: &'v str,
     /// Who is asked.
     pub(crate) username: &'v str,
-    /// Scopes about the person: `openid`, `profile`, `offline_access` and their like.
-    pub(crate) identity: Vec<&'v str>,
-    /// The services that it wants to call for the person, with the scopes at each.
-    pub(crate) services: Vec<(&'v str, Vec<&'v str>)>,
+    /// What it wants.
+    pub(crate) wants: Permissions<'v>,
     /// Shows that the form is this page's.
     pub(crate) csrf_token: &'v str,
     /// The request that is answered in the end, sealed.
@@ -47,17 +48,7 @@ impl ConsentPage<'_> {
             h1 { (own.asks.before) bdi { (self.client) } (own.asks.after) }
             p.purpose { (monogram(self.username)) span { (sentence(words.signed_in_as, self.username)) } }
             p id="scopes" { (own.will) }
-            ul.scopes role="list" aria-labelledby="scopes" {
-                @for scope in &self.identity { li { (identity(scope, own)) } }
-                @for (service, scopes) in &self.services {
-                    li {
-                        (sentence(own.acts, service))
-                        @if !scopes.is_empty() {
-                            span.codes { @for scope in scopes { code { (scope) } } }
-                        }
-                    }
-                }
-            }
+            (self.wants.list("scopes", own))
             form method="post" action=(site.path(CONSENT_PATH)) {
                 (hidden("csrf_token", self.csrf_token))
                 (hidden("interaction", self.interaction))
@@ -69,6 +60,47 @@ impl ConsentPage<'_> {
             p.fine {
                 @if let Some(host) = host(self.returns_to) { (sentence(own.returns, host)) " " }
                 (own.ends)
+            }
+        }
+    }
+}
+
+/// What somebody allows a client, as people are shown it: first who they are, then what else of them, then what at which
+/// service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Permissions<'v> {
+    /// Scopes about the person: `openid`, `profile`, `offline_access` and their like.
+    pub(crate) identity: Vec<&'v str>,
+    /// The services that it wants to call for the person, with the scopes at each.
+    pub(crate) services: Vec<(&'v str, Vec<&'v str>)>,
+}
+
+impl<'v> From<&'v Allowed> for Permissions<'v> {
+    fn from(allowed: &'v Allowed) -> Self {
+        let held = |scope: &&&str| allowed.identity.iter().any(|held| held.as_str() == **scope);
+        let scopes = |scopes: &'v BTreeSet<Scope>| scopes.iter().map(Scope::as_str).collect();
+        let services = allowed.services.iter();
+        Self {
+            identity: IDENTITY_SCOPES.iter().filter(held).copied().collect(),
+            services: services.map(|(service, at)| (service.as_str(), scopes(at))).collect(),
+        }
+    }
+}
+
+impl Permissions<'_> {
+    /// The list; the element of this id says what it is.
+    pub(super) fn list(&self, labelled_by: &str, words: &ConsentWords) -> Markup {
+        html! {
+            ul.scopes role="list" aria-labelledby=(labelled_by) {
+                @for scope in &self.identity { li { (identity(scope, words)) } }
+                @for (service, scopes) in &self.services {
+                    li {
+                        (sentence(words.acts, service))
+                        @if !scopes.is_empty() {
+                            span.codes { @for scope in scopes { code { (scope) } } }
+                        }
+                    }
+                }
             }
         }
     }
@@ -98,6 +130,15 @@ fn host(uri: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_somebody_is_stands_first_and_what_is_done_at_services_last() {
+        let allowed = r#"{"identity":["email","offline_access","openid","profile"],"services":{"urn:b":[],"urn:a":["read"]}}"#;
+        let allowed: Allowed = serde_json::from_str(allowed).unwrap();
+        let identity = vec!["openid", "profile", "email", "offline_access"];
+        let services = vec![("urn:a", vec!["read"]), ("urn:b", Vec::new())];
+        assert_eq!(Permissions::from(&allowed), Permissions { identity, services });
+    }
 
     #[test]
     fn only_a_site_has_a_host_to_go_back_to() {

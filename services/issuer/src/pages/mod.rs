@@ -36,7 +36,7 @@ mod words;
 
 pub use brand::{Brand, BrandError, BrandName, Logo};
 pub use colour::{Colour, ColourError};
-pub(crate) use consent::{CONSENT_PATH, ConsentPage};
+pub(crate) use consent::{CONSENT_PATH, ConsentPage, Permissions};
 pub(crate) use error::{ErrorCase, ErrorPage};
 pub(crate) use first_administrator::{
     AdministratorMadePage, FirstAdministratorPage, FirstAdministratorProblem, WELCOME_PATH,
@@ -46,5 +46,5 @@ pub use language::Language;
 pub(crate) use log_in::{LogInPage, LogInProblem, SIGN_IN_PATH};
 pub(crate) use log_out::{LogOutPage, SignedOutPage};
 pub(crate) use page::Page;
-pub(crate) use sessions::{SESSIONS_PATH, SessionRow, SessionsDone, SessionsPage};
+pub(crate) use sessions::{AllowedRow, SESSIONS_PATH, SessionRow, SessionsDone, SessionsPage};
 pub use site::Site;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use claviger_jose::NumericDate;
 
 use super::{
-    AdministratorMadePage, Brand, ConsentPage, ErrorCase, ErrorPage, FirstAdministratorPage,
+    AdministratorMadePage, AllowedRow, Brand, ConsentPage, ErrorCase, ErrorPage, FirstAdministratorPage,
     FirstAdministratorProblem, FormPostPage, Language, LogInPage, LogInProblem, LogOutPage, Logo, Page,
-    SessionRow, SessionsDone, SessionsPage, SignedOutPage, Site,
+    Permissions, SessionRow, SessionsDone, SessionsPage, SignedOutPage, Site,
 };
 
 const NOW: NumericDate = NumericDate::from_secs(1_795_000_000);
@@ -117,6 +117,8 @@ pub(super) fn pages(given: Given<'_>, site: &Site, language: Language) -> Vec<(S
         let page = SessionsPage { sessions: left, done: Some(done), ..sessions.clone() };
         add(&format!("sessions-{name}"), page.page(site, language));
     }
+    let page = SessionsPage { done: Some(SessionsDone::TakenBack), allowed: Vec::new(), ..sessions };
+    add("sessions-taken-back", page.page(site, language));
     administrator(given, |name, page| add(name, page), site, language);
     let form_post = FormPostPage {
         client: given.client,
@@ -138,14 +140,20 @@ fn consent(given: Given<'_>) -> ConsentPage<'_> {
     ConsentPage {
         client: given.client,
         username: given.username,
+        wants: permissions(given),
+        csrf_token: given.secret,
+        interaction: given.secret,
+        returns_to: given.uri,
+    }
+}
+
+fn permissions(given: Given<'_>) -> Permissions<'_> {
+    Permissions {
         identity: vec!["openid", "profile", "email", "roles", "groups", "offline_access", given.scope],
         services: vec![
             (given.service, vec![given.scope, "orders:write"]),
             ("ledger.example.com", Vec::new()),
         ],
-        csrf_token: given.secret,
-        interaction: given.secret,
-        returns_to: given.uri,
     }
 }
 
@@ -171,6 +179,20 @@ fn sessions(given: Given<'_>) -> SessionsPage<'_> {
                 ..row(given.secret, 7_300, false)
             },
             SessionRow { user_agent: None, address: None, clients: Vec::new(), ..row("s3", 400_000, false) },
+        ],
+        allowed: vec![
+            AllowedRow {
+                client_id: given.secret,
+                name: given.client,
+                may: permissions(given),
+                since: NumericDate::from_secs(NOW.as_secs() - 700_000),
+            },
+            AllowedRow {
+                client_id: "ledger",
+                name: "Ledger",
+                may: Permissions { identity: vec!["openid"], services: Vec::new() },
+                since: NumericDate::from_secs(NOW.as_secs() - 100),
+            },
         ],
         done: None,
         csrf_token: given.secret,

@@ -3,7 +3,7 @@ use claviger_oauth::LOGOUT_PATH;
 use maud::{Markup, html};
 
 use super::{
-    Language, Page, Site,
+    Language, Page, Permissions, Site,
     device::Device,
     layout::{self, Layout, hidden, sentence},
     page::Policy,
@@ -13,15 +13,18 @@ use super::{
 /// Where a person's sessions are listed, and where those that are to end are posted to.
 pub(crate) const SESSIONS_PATH: &str = "/sessions";
 
-/// Lists a person's sessions; each can be ended.
+/// Lists a person's sessions, each of which can be ended, and what they have allowed applications, which can be taken back.
 ///
-/// The forms post `csrf_token` and either `sid`, the session to end, or `decision` with the value `others`.
+/// The forms post `csrf_token` and one of `sid`, the session to end, `decision` with the value `others`, and `client`, the
+/// application that is allowed nothing any more.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionsPage<'v> {
     /// Whose sessions they are.
     pub(crate) username: &'v str,
     /// Those that have not ended, this one first.
     pub(crate) sessions: Vec<SessionRow<'v>>,
+    /// What they have allowed applications.
+    pub(crate) allowed: Vec<AllowedRow<'v>>,
     /// What was just done.
     pub(crate) done: Option<SessionsDone>,
     /// Shows that the forms are this page's.
@@ -49,13 +52,28 @@ pub(crate) struct SessionRow<'v> {
     pub(crate) current: bool,
 }
 
-/// What was just done to the sessions.
+/// What somebody has allowed an application.
+#[derive(Debug, Clone)]
+pub(crate) struct AllowedRow<'v> {
+    /// Its identifier.
+    pub(crate) client_id: &'v str,
+    /// Its name.
+    pub(crate) name: &'v str,
+    /// What it may.
+    pub(crate) may: Permissions<'v>,
+    /// When the last of it was allowed.
+    pub(crate) since: NumericDate,
+}
+
+/// What was just done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionsDone {
     /// One was ended.
     Ended,
     /// All but this one were ended.
     OthersEnded,
+    /// An application is allowed nothing any more.
+    TakenBack,
 }
 
 impl SessionsPage<'_> {
@@ -78,6 +96,7 @@ impl SessionsPage<'_> {
                 None => {},
                 Some(SessionsDone::Ended) => (layout::notice(own.ended)),
                 Some(SessionsDone::OthersEnded) => (layout::notice(own.others_ended)),
+                Some(SessionsDone::TakenBack) => (layout::notice(own.taken_back)),
             }
             ul.sessions role="list" {
                 @for session in &self.sessions { (self.row(session, site, words)) }
@@ -87,6 +106,31 @@ impl SessionsPage<'_> {
                 form method="post" action=(site.path(SESSIONS_PATH)) {
                     (hidden("csrf_token", self.csrf_token))
                     div.actions { button type="submit" name="decision" value="others" { (own.end_others) } }
+                }
+            }
+            @if !self.allowed.is_empty() {
+                h2.section id="allowed" { (own.allowed) }
+                ul.allowed role="list" aria-labelledby="allowed" {
+                    @for (place, allowed) in self.allowed.iter().enumerate() {
+                        (self.allowed_row(place, allowed, site, words))
+                    }
+                }
+            }
+        }
+    }
+
+    fn allowed_row(&self, place: usize, allowed: &AllowedRow<'_>, site: &Site, words: &Words) -> Markup {
+        let own = &words.sessions;
+        let id = format!("allowed-{place}");
+        html! {
+            li {
+                h3 id=(id) { bdi { (allowed.name) } }
+                p { (own.allowed_since.before) (self.time(allowed.since, words)) (own.allowed_since.after) }
+                (allowed.may.list(&id, &words.consent))
+                form.end method="post" action=(site.path(SESSIONS_PATH)) {
+                    (hidden("csrf_token", self.csrf_token))
+                    button type="submit" name="client" value=(allowed.client_id)
+                        aria-label={ (own.take_back) ": " (allowed.name) } { (own.take_back) }
                 }
             }
         }

@@ -69,7 +69,8 @@ fn the_names_of_inputs_do_not_change() {
     assert_eq!(names("log-out"), "csrf_token , interaction , decision allow, decision deny");
     assert_eq!(
         names("sessions"),
-        "csrf_token , sid c2VjcmV0, csrf_token , sid s3, csrf_token , decision others"
+        "csrf_token , sid c2VjcmV0, csrf_token , sid s3, csrf_token , decision others, \
+         csrf_token , client c2VjcmV0, csrf_token , client ledger"
     );
     assert_eq!(
         names("first-administrator"),

@@ -1,5 +1,6 @@
 //! What operators do to people, from the command line and through the admin API alike.
 
+use claviger_oauth::{ClientId, UserId};
 use claviger_store::{Act, NewUser, Profile, User, UserChange};
 use serde_json::{Map, Value, json};
 
@@ -44,6 +45,11 @@ pub(crate) fn changed(actor: &Actor, before: &User, change: &UserChange<'_>) -> 
         detail.insert("password".to_owned(), "changed".into());
     }
     actor.act("user.change", before.id.as_str(), Value::Object(detail))
+}
+
+/// What the audit log says of somebody's consent that is taken back, by themselves or by an operator.
+pub(crate) fn withdrawn(actor: &Actor, account: &UserId, client: &ClientId) -> Act {
+    actor.act("consent.withdraw", client.as_str(), json!({ "account": account }))
 }
 
 /// Whether somebody may have this password, who is known by this name and profile.

@@ -7,7 +7,7 @@ use claviger_store::Revoked;
 
 use crate::{
     issuer::{ISSUER, Issuer, until},
-    person::{BYE, hidden, location},
+    person::{BYE, Browser, hidden, location},
 };
 
 // S-97 S-83
@@ -130,6 +130,53 @@ async fn nobody_is_sent_to_where_no_client_has_said() {
         assert!(!answer.text().await.unwrap().contains("evil.test"), "{query:?}");
     }
     assert!(issuer.is_alive(&ada).await);
+    issuer.stop().await;
+}
+
+// S-70 S-95
+#[tokio::test]
+async fn a_person_sees_what_applications_are_allowed_and_takes_it_back() {
+    let issuer = Issuer::start("").await;
+    issuer.add_shop(None).await;
+    let (ada, bob) = (issuer.sign_in("ada", 1).await, issuer.sign_in("bob", 2).await);
+    let allowed = r#"{"identity":["openid","email"],"services":{"https://shop.test":["shop:read"]}}"#;
+    let (allowed, shop) = (serde_json::from_str(allowed).unwrap(), "web-shop".parse().unwrap());
+    for person in [&ada, &bob] {
+        issuer.store.grant_consent(&person.session.account, &shop, &allowed, &[]).await.unwrap();
+    }
+    let url = format!("{}/sessions", issuer.url);
+    let page = ada.get(&url, &[]).await.text().await.unwrap();
+    for said in ["The Shop", "see your email address", "https://shop.test", "shop:read", "Allowed "] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let token = hidden(&page, "csrf_token");
+    let held =
+        async |person: &Browser| issuer.store.consents_of(&person.session.account).await.unwrap().len();
+    let take_back = async |token: &str, client: &str| {
+        ada.post(&url, ISSUER, &[("csrf_token", token), ("client", client)]).await
+    };
+    assert_eq!(take_back("AAAA", "web-shop").await.status(), 403);
+    let foreign =
+        ada.post(&url, "https://evil.test", &[("csrf_token", &token), ("client", "web-shop")]).await;
+    assert_eq!(foreign.status(), 403);
+    assert_eq!(take_back(&token, "no:client").await.status(), 400);
+    let acts = async || issuer.store.audit_tail(1).await.unwrap().remove(0).act;
+    let before = acts().await;
+    assert_eq!(take_back(&token, "nobody").await.status(), 303);
+    assert_eq!(acts().await, before, "what changes nothing is not noted");
+    assert_eq!(held(&ada).await, 1);
+
+    let back = take_back(&token, "web-shop").await;
+    assert_eq!(location(&back), "http://127.0.0.1:8080/sessions?done=taken-back");
+    assert_eq!((held(&ada).await, held(&bob).await), (0, 1));
+    let act = acts().await;
+    assert_eq!(
+        (act.actor.as_str(), act.act.as_str(), act.subject.as_str()),
+        ("user:ada", "consent.withdraw", "web-shop")
+    );
+    assert!(issuer.is_alive(&ada).await, "she stays signed in");
+    let page = ada.get(&format!("{url}?done=taken-back"), &[]).await.text().await.unwrap();
+    assert!(page.contains("taken back") && !page.contains("The Shop"), "{page}");
     issuer.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use claviger_oauth::{Authorization, AuthorizationCode, ClientId, SessionSecret, Sid, UserId};
+use claviger_oauth::{Allowed, Authorization, AuthorizationCode, ClientId, SessionSecret, Sid, UserId};
 use claviger_store::{NewCode, NewSession, NewUser, Outcome, Profile, UserChange};
 use serde_json::Value;
 
@@ -27,6 +27,11 @@ struct Person<'i> {
 
 fn cli() -> ClientId {
     "cli".parse().unwrap()
+}
+
+fn allowed() -> Allowed {
+    let text = r#"{"identity":["openid","offline_access"],"services":{"https://shop.test":["shop:read"]}}"#;
+    serde_json::from_str(text).unwrap()
 }
 
 impl<'i> Person<'i> {
@@ -52,7 +57,7 @@ impl<'i> Person<'i> {
         };
         let secret = SessionSecret::from_random([number; 32]);
         issuer.store.begin_session(&secret, &session).await.unwrap().expect("a session");
-        issuer.store.grant_consent(&id, &cli(), &SCOPES.parse().unwrap(), &[]).await.unwrap();
+        issuer.store.grant_consent(&id, &cli(), &allowed(), &[]).await.unwrap();
         Self { issuer, id, sid, codes: AtomicU8::new(0), number }
     }
 
@@ -64,6 +69,7 @@ impl<'i> Person<'i> {
         let authorization = Authorization {
             scope: SCOPES.parse().unwrap(),
             audiences: vec!["https://shop.test".parse().unwrap()],
+            allowed: Some(allowed()),
             redirect_uri: None,
             code_challenge: Some(CHALLENGE.parse().unwrap()),
             nonce: None,

@@ -261,6 +261,25 @@ fn an_issuer_on_loopback_lets_applications_be_there_too() {
     assert!(parse("fleet.toml", &local, Duration::from_mins(5), &issuer).is_ok());
 }
 
+// S-70
+#[test]
+fn what_others_learn_of_people_goes_with_a_scope_that_people_are_asked_for() {
+    let rule = |rule: &str| format!("{WEB}claims = [{rule}]");
+    let department = |scope: &str| {
+        rule(&format!(r#"{{ claim = "d", from = {{ user = "department" }}, in = ["id_token"]{scope} }}"#))
+    };
+    mistaken(&department(""), 11, "`scope = \"profile\"` is missing");
+    mistaken(&department(r#", scope = "openid""#), 11, "`scope = \"profile\"` is missing");
+    mistaken(
+        &rule(r#"{ claim = "d", from = "groups", in = ["userinfo"] }"#),
+        11,
+        "`scope = \"groups\"` is missing",
+    );
+    assert!(mistakes(&department(r#", scope = "profile""#)).is_empty());
+    assert!(mistakes(&rule(r#"{ claim = "d", from = { client = "team" }, in = ["id_token"] }"#)).is_empty());
+    assert!(mistakes(&format!("{}\nfirst_party = true", department(""))).is_empty());
+}
+
 #[test]
 fn a_claim_says_nothing_that_it_must_not_and_stays_within_its_budget() {
     let rule = |rule: &str| format!("{WEB}claims = [{rule}]");

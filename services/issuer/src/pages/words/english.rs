@@ -76,6 +76,10 @@ pub(super) const WORDS: Words = Words {
         alone: "You are not signed in anywhere else.",
         ended: "The session is ended. Applications will stop accepting it within a minute.",
         others_ended: "All other sessions are ended. Applications will stop accepting them within a minute.",
+        allowed: "Applications that you allowed",
+        allowed_since: around("Allowed ", ""),
+        take_back: "Take back",
+        taken_back: "The permission is taken back. The application gets nothing new, and what it holds already expires soon.",
     },
     first_administrator: FirstAdministratorWords {
         title: "The first administrator",

@@ -77,6 +77,10 @@ pub(super) const WORDS: Words = Words {
         alone: "다른 곳에서는 로그인되어 있지 않습니다.",
         ended: "세션을 종료했습니다. 앱에서는 1분 안에 접근이 차단됩니다.",
         others_ended: "다른 세션을 모두 종료했습니다. 앱에서는 1분 안에 접근이 차단됩니다.",
+        allowed: "내가 허용한 앱",
+        allowed_since: around("", " 허용"),
+        take_back: "허용 취소",
+        taken_back: "허용을 취소했습니다. 이 앱은 새로운 권한을 받을 수 없으며, 이미 받은 권한은 곧 만료됩니다.",
     },
     first_administrator: FirstAdministratorWords {
         title: "첫 관리자 만들기",

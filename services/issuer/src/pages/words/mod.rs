@@ -118,6 +118,10 @@ pub(super) struct SessionWords {
     pub(super) alone: &'static str,
     pub(super) ended: &'static str,
     pub(super) others_ended: &'static str,
+    pub(super) allowed: &'static str,
+    pub(super) allowed_since: Around,
+    pub(super) take_back: &'static str,
+    pub(super) taken_back: &'static str,
 }
 
 #[derive(Debug, Clone, Copy)]
