@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use claviger_oauth::LinkSecret;
 use claviger_store::{
-    AttemptLimits, Bucket, LinkOutcome, LinkPurpose, NewUser, NoRoom, Reservation, Store, StoreError, UserChange,
-    UserOutcome,
+    AttemptLimits, Bucket, LinkOutcome, LinkPurpose, NewUser, NoRoom, Reservation, Store, StoreError,
+    UserChange, UserOutcome,
 };
 
 use crate::{

@@ -14,7 +14,7 @@ use claviger_store::{
 
 use crate::{
     fixture::{Database, Intruder, hex, on_each_database},
-    granted::{AUDIENCE, authorization, scopes},
+    granted::{AUDIENCE, CONSENT, authorization, scopes},
 };
 
 const CASES: u32 = 600;
@@ -63,14 +63,20 @@ struct Case {
     /// Whether the session has ended; `None`: it is forgotten.
     session: Option<bool>,
     needs_consent: bool,
-    consent: Option<&'static str>,
+    /// What is in the row, if there is one, and whether that covers what was authorized.
+    consent: (Option<&'static str>, bool),
     policy: RefreshPolicy,
     scope: Option<&'static str>,
     resource: Option<&'static str>,
     audiences: &'static [&'static str],
+    targets: &'static [&'static str],
 }
 
-const ALL: &str = "openid offline_access orders:read orders:write";
+const LEDGER: &str = "https://ledger.test";
+/// All of the consent and more; the same scopes, but one of them at another service; and as it was written once.
+const MORE: &str = r#"{"identity":["email","offline_access","openid"],"services":{"https://ledger.test":[],"https://orders.test":["orders:delete","orders:read","orders:write"]}}"#;
+const ELSEWHERE: &str = r#"{"identity":["offline_access","openid"],"services":{"https://ledger.test":["orders:write"],"https://orders.test":["orders:read"]}}"#;
+const LIST: &str = "offline_access openid orders:read orders:write";
 
 impl Case {
     fn new(number: u32, dice: &mut Dice) -> Self {
@@ -99,16 +105,18 @@ impl Case {
             session: dice.mostly(&[Some(false), Some(true), None]),
             needs_consent: dice.any(&[false, true]),
             consent: dice.mostly(&[
-                Some(ALL),
-                Some("openid orders:write more offline_access orders:read"),
-                Some("openid"),
-                Some(""),
-                None,
+                (Some(CONSENT), true),
+                (Some(MORE), true),
+                (Some(ELSEWHERE), false),
+                (Some(LIST), false),
+                (Some(""), false),
+                (None, false),
             ]),
             policy: dice.mostly(&[RefreshPolicy::Rotate, RefreshPolicy::RotateNearEnd, RefreshPolicy::Never]),
             scope: dice.mostly(&[None, Some("orders:read"), Some("orders:read orders:delete")]),
             resource: dice.mostly(&[None, Some(AUDIENCE), Some("https://elsewhere.test")]),
-            audiences: dice.mostly(&[&[AUDIENCE][..], &[AUDIENCE, "https://ledger.test"]]),
+            audiences: dice.mostly(&[&[AUDIENCE][..], &[AUDIENCE, LEDGER]]),
+            targets: dice.mostly(&[&[LEDGER, AUDIENCE][..], &[AUDIENCE], &[LEDGER], &[]]),
         }
     }
 
@@ -155,7 +163,7 @@ impl Case {
                  VALUES ({hash}, 's{number}', 'a{number}', {AUTH_TIME}, '[]', 1, 1, 4000000000, '', '', {ended})"
             ));
         }
-        if let Some(consent) = self.consent {
+        if let Some(consent) = self.consent.0 {
             row(format!(
                 "INSERT INTO consent (account, client_id, scopes, granted_at) VALUES ('a{number}', 'shop', '{consent}', 1)"
             ));
@@ -192,6 +200,7 @@ impl Case {
             needs_consent: self.needs_consent,
             scope: self.scope.map(scopes),
             resource: self.resource.iter().map(|audience| audience.parse().expect("well-formed")).collect(),
+            targets: self.targets.iter().map(|audience| audience.parse().expect("well-formed")).collect(),
             child: ChildToken { hash: self.token(100), nonce: [0x22; 16] },
             terms: RefreshTerms { grace: GRACE, idle: IDLE, until: NumericDate::from_secs(4_000_000_000) },
             origin: "test".to_owned(),
@@ -226,9 +235,6 @@ impl Case {
             Verdict::Retry => NextToken::Child([0x11; 16]),
             Verdict::Rotate => NextToken::Child([0x22; 16]),
         };
-        let consented = self.consent.is_some_and(|consent| {
-            ALL.split(' ').all(|scope| consent.split(' ').any(|consented| consented == scope))
-        });
         if self.disabled {
             Answer::Refused(RefusedRefresh::Disabled)
         } else if AUTH_TIME < self.not_before
@@ -237,14 +243,23 @@ impl Case {
             Answer::Refused(RefusedRefresh::SignedOut)
         } else if self.session == Some(true) {
             Answer::Refused(RefusedRefresh::SessionEnded)
-        } else if self.needs_consent && !consented {
+        } else if self.needs_consent && !self.consent.1 {
             Answer::Refused(RefusedRefresh::NoConsent)
         } else if self.scope.is_some_and(|scope| scope.contains("delete")) {
             Answer::WiderScope
-        } else if self.resource.map_or(self.audiences.len() > 1, |asked| !self.audiences.contains(&asked)) {
+        } else if !self.target().is_some_and(|target| self.targets.contains(&target)) {
             Answer::OtherTarget
         } else {
             Answer::Refreshed(next)
+        }
+    }
+
+    /// What a token would be for, if that is one thing.
+    fn target(&self) -> Option<&'static str> {
+        match (self.resource, self.audiences) {
+            (Some(asked), audiences) => audiences.contains(&asked).then_some(asked),
+            (None, [one]) => Some(one),
+            (None, _) => None,
         }
     }
 
@@ -280,7 +295,7 @@ impl From<RefreshOutcome> for Answer {
 
 /// That PostgreSQL's statement uses a token exactly where it should: it is taken back each time.
 async fn check_statement(intruder: &Intruder, case: &Case, now: i64) {
-    let RefreshAttempt { token, client_id, jkt, child, needs_consent, .. } = case.attempt();
+    let RefreshAttempt { token, client_id, jkt, child, needs_consent, targets, .. } = case.attempt();
     if case.policy != RefreshPolicy::Rotate || case.scope.is_some() || case.resource.is_some() {
         return; // the statement is not asked
     }
@@ -292,6 +307,7 @@ async fn check_statement(intruder: &Intruder, case: &Case, now: i64) {
         child.nonce.to_vec().into(),
         86_400_i64.into(),
         needs_consent.into(),
+        serde_json::to_string(&targets).expect("JSON").into(),
     ];
     let used = intruder.would_answer(rotation_statement(), values).await;
     assert_eq!(used, case.is_plain_use(now), "the statement: {case:?}");
