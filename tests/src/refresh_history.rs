@@ -236,8 +236,9 @@ mod tests {
         check(&[(0, "r1", "!")], [0, 0, 1]);
         check(&[(0, "r1", "r2"), (2, "r2", "!")], [0, 0, 1]);
         check(&[(0, "r1", "r2"), (2, "r1", "!")], [0, 0, 1]);
-        // Too often, too late, of a stranger's making.
-        check(&[(0, "r1", "?"), (1, "r1", "?"), (2, "r1", "?"), (3, "r1", "?"), (4, "r1", "!")], [0, 0, 0]);
+        // However many present it at once.
+        check(&[(0, "r1", "?"), (1, "r1", "?"), (2, "r1", "?"), (3, "r1", "?"), (4, "r1", "!")], [0, 0, 1]);
+        // Too late, of a stranger's making.
         check(&[(0, "r1", "r2"), (12, "r1", "!")], [0, 0, 0]);
         check(&[(0, "x", "!")], [0, 0, 0]);
     }

@@ -15,7 +15,7 @@ const QUEUE: Duration = Duration::from_secs(1);
 /// How long a connection has to show that somebody is at its other end: short enough for a new one within [`QUEUE`].
 const ANSWER: Duration = Duration::from_millis(300);
 /// For how long after its last answer a connection is held to be alive.
-const FRESH: Duration = Duration::from_millis(100);
+const FRESH: Duration = Duration::from_millis(20);
 const CONNECTIONS: u32 = 8;
 /// No statement of ours takes more than milliseconds: a slow one means trouble, and trouble must not hold requests. A replica
 /// that is gone without a word must not hold the others either.

@@ -13,6 +13,8 @@ use crate::{
 
 /// What all but the machine itself takes must stay far below.
 const SOON: Duration = Duration::from_secs(5);
+/// For so long has a connection at rest not answered, at least.
+const AT_REST: Duration = Duration::from_millis(50);
 
 fn act() -> Act {
     Act {
@@ -102,6 +104,8 @@ async fn connections_that_went_silent_at_rest_are_found_out_before_they_are_used
         // On a slow machine it may have waited too long for the lock; the connection is at rest all the same.
         let _ = change.await.expect("no panic");
     }
+    // Those that have just answered are not asked again.
+    tokio::time::sleep(AT_REST).await;
     relay.fall_silent();
     relay.recover();
     let started = Instant::now();
