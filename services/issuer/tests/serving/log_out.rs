@@ -45,8 +45,8 @@ async fn a_post_from_the_clients_site_brings_no_cookie_and_the_hint_says_which_s
     let answer = bob.post_from_elsewhere(&url, &[("id_token_hint", token.as_str())]).await;
     assert_eq!(answer.status(), 200);
     assert!(issuer.is_alive(&ada).await, "a session of somebody else's is not ended");
-    let taken = answer.headers().get("set-cookie");
-    assert_eq!(taken, None, "nor does another site make a browser forget its own");
+    let dropped = answer.headers().get("set-cookie");
+    assert_eq!(dropped, None, "nor does another site make a browser forget its own");
     let token = issuer.old_id_token(&ada).await;
     let answer = ada.post_from_elsewhere(&url, &[("id_token_hint", token.as_str())]).await;
     assert_eq!(answer.status(), 200);
