@@ -153,6 +153,11 @@ impl Browser {
         answer["value"].as_str().map(str::to_owned).context("a page has an address")
     }
 
+    /// Whether there is such an element, asked without a script of the page's world.
+    pub async fn has(&self, selector: &str) -> bool {
+        self.find(selector).await.is_ok()
+    }
+
     async fn find(&self, selector: &str) -> anyhow::Result<String> {
         let found = self.command("element", json!({ "using": "css selector", "value": selector })).await?;
         let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);

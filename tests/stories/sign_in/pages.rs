@@ -33,6 +33,9 @@ async fn walk(house: &House, browser: &Browser, language: &str) -> anyhow::Resul
     seen("sessions").await?;
     browser.allow_scripts(false).await?;
     browser.open(&house.flow().with("response_mode", "form_post").url(), DESK).await?;
+    // Without scripts the browser does not tell when a page is loaded; and its script must not run after all.
+    let loaded = || async { browser.has("form .actions button").await.then_some(()) };
+    until("the form is there", PATIENCE, loaded).await?;
     browser.allow_scripts(true).await?;
     seen("form-post").await?;
     browser.open(&open("/oauth2/logout"), DESK).await?;
