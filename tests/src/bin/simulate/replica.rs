@@ -49,7 +49,8 @@ impl Replica {
     /// Its last look that was answered.
     pub(crate) fn last_look(&self, now: Millis) -> Millis {
         let look = self.look_before(now.saturating_sub(ROUND_TRIP));
-        if self.is_cut || look < self.back_at { self.looked } else { look }
+        // Who is back looks next time: a look in that very moment was not made.
+        if self.is_cut || look <= self.back_at { self.looked } else { look }
     }
 
     fn look_before(&self, now: Millis) -> Millis {
@@ -87,5 +88,20 @@ impl Replica {
     /// The last moment at which it may have signed with the key of its view.
     pub(crate) fn signs_until(&self, now: Millis, lease: Duration) -> Millis {
         now.min(self.last_look(now) + millis(lease))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_back_in_the_moment_of_a_look_has_not_looked() {
+        let mut replica = Replica::new(494, Duration::from_mins(1));
+        replica.cut(10_000);
+        replica.reconnect(80_494);
+        assert_eq!(replica.next_look(80_494), 81_494);
+        assert_eq!(replica.last_look(81_000), 9_494, "and signs nothing by it");
+        assert_eq!(replica.last_look(81_500), 81_494);
     }
 }
