@@ -5,17 +5,7 @@ use e2e::{Browser, Database, Fleet, Look};
 use super::{DESK, complaints, pictures, says};
 
 /// F, and the life of a token: short, so that a page's refresh need not be waited for.
-const SETTINGS: &[(&str, &str)] = &[
-    ("ROTATION_PERIOD", "30d"),
-    ("ROTATION_LEAD", "2s"),
-    ("ROTATION_LEASE", "1s"),
-    ("VERIFIERS_SKEW", "0s"),
-    ("VERIFIERS_FRESHNESS", "1s"),
-    ("VERIFIERS_FOREIGN", "false"),
-    ("VERIFIERS_POLL", "2s"),
-    ("TOKEN_LIFETIME", "20s"),
-    ("SERVER_DRAIN_DELAY", "0s"),
-];
+const SHORT: [(&str, &str); 2] = [("VERIFIERS_POLL", "2s"), ("TOKEN_LIFETIME", "20s")];
 const F: Duration = Duration::from_secs(2);
 /// For a poll that goes over the network, a statement that is signed once a second, and a page that asks twice a second.
 const ALLOWANCE: Duration = Duration::from_secs(3);
@@ -24,7 +14,7 @@ const PHONE: Look = Look { width: 360, dark: true };
 #[tokio::test]
 async fn a_person_orders_on_the_page_of_orders_its_token_is_refreshed_and_dies_with_the_session()
 -> anyhow::Result<()> {
-    let fleet = Fleet::start(&Database::Sqlite, SETTINGS).await?;
+    let fleet = Fleet::start(&Database::Sqlite, &[crate::BY_HAND, &SHORT].concat()).await?;
     let page = fleet.admit_page().await?;
     let password = fleet.home.add_person("ann", &["--name", "Ann"]).await?;
     let Some(browser) = Browser::start(&fleet.home.path().join("browser.log")).await? else { return Ok(()) };
