@@ -150,7 +150,7 @@ impl World {
             let iat = date_off(self.now, replica.clock);
             if signs && apart <= millis(lifetimes.skew) && !judged(iat, iat + lifetimes.token) {
                 self.journal.breach("V1", self.now, || {
-                    format!("verifier {verifier} ({}), at {here} for it, refused a token of key {number} that was signed this moment: issued at {iat}, to be signed until {sign_until:?}", one.class.name())
+                    format!("verifier {verifier} ({}), at {here} for it, refused the times of a token of key {number} that was signed this moment: issued at {iat}, to be signed until {sign_until:?}", one.class.name())
                 });
             }
         }
