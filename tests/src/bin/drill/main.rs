@@ -149,6 +149,8 @@ impl Drill {
         let start = Instant::now();
         self.command(&["keys", "revoke", &stolen, "--compromised"]).await?;
         self.dies("restoration: tokens are refused before it", &loot, start).await?;
+        // A service may have lost the key with the key set alone: the feed has to tell all of them before it is set back.
+        self.stays_refused(&loot).await?;
 
         let start = Instant::now();
         self.fleet.stop_issuer().await?;
