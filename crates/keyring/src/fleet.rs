@@ -17,6 +17,9 @@ pub struct FleetView {
     pub verifiers: Vec<Witness>,
     /// Whether some verifiers could not be noted, for there were too many.
     pub incomplete: bool,
+    /// Since when some replica has been ready, without a break of more than a lease, by the clock of the database; none
+    /// if there never was a break.
+    pub served_since: Option<NumericDate>,
 }
 
 /// Somebody who holds a key set.
@@ -33,6 +36,13 @@ pub struct Witness {
 }
 
 impl FleetView {
+    /// When a key that is published since then has been for the lead. A lead that passes while no replica is ready
+    /// teaches nobody: who asks gets the set of before, or nothing. It begins anew.
+    #[must_use]
+    pub fn end_of_lead(&self, published: NumericDate, policy: &RotationPolicy) -> NumericDate {
+        self.served_since.map_or(published, |since| since.max(published)) + policy.lifetimes().lead
+    }
+
     /// The replicas that are alive.
     pub fn live_replicas(&self, policy: &RotationPolicy, now: NumericDate) -> impl Iterator<Item = &Witness> {
         alive(&self.replicas, now, policy.replica_silence())
@@ -125,7 +135,7 @@ mod tests {
             vec![witness(9_821, false, None), witness(9_820, false, None), witness(9_819, false, None)];
         let verifiers =
             vec![witness(9_400, false, Some(3)), witness(9_399, false, None), witness(10_000, true, Some(4))];
-        let mut fleet = FleetView { replicas, verifiers, incomplete: false };
+        let mut fleet = FleetView { replicas, verifiers, ..FleetView::default() };
         assert_eq!(names(fleet.replicas_without(kid, &policy, now)), "9821 9820");
         assert_eq!(names(fleet.live_replicas(&policy, now)), "9821 9820");
         assert_eq!(names(fleet.live_verifiers(&policy, now)), "9400 10000");

@@ -60,7 +60,7 @@ impl Keyring {
                 (Some(_), None) => {}
                 (Some(active), Some(next)) => {
                     let kid = *next.jwk.kid();
-                    if now >= rotation_due(active, next, policy)
+                    if now >= rotation_due(active, next, policy, fleet)
                         && self.has_room(alg)
                         && fleet.replicas_without(kid, policy, now).next().is_none()
                     {
@@ -126,6 +126,11 @@ impl Keyring {
         fleet: &FleetView,
         now: NumericDate,
     ) -> Result<Vec<Step>, StepRefused> {
+        let ManagedKey { jwk, state } = self.find(&kid)?;
+        let earliest = fleet.end_of_lead(state.since(), policy);
+        if known_by == KnownBy::Lead && now < earliest && self.active(jwk.alg()).is_some() {
+            return Err(StepRefused::TooEarly { alg: jwk.alg(), earliest });
+        }
         let step = Step::Activate { kid, known_by };
         self.clone().apply(&step, None, policy, now)?;
         if let Some(behind) = fleet.replicas_without(kid, policy, now).next() {
@@ -173,23 +178,38 @@ impl Keyring {
 
     /// When [`plan`](Self::plan) will next have something to do, if nothing changes before and no replica is behind.
     #[must_use]
-    pub fn next_due(&self, policy: &RotationPolicy) -> Option<(NumericDate, Step)> {
+    pub fn next_due(&self, policy: &RotationPolicy, fleet: &FleetView) -> Option<(NumericDate, Step)> {
         let mut times: Vec<NumericDate> = self.keys().iter().filter_map(|key| key.state.until()).collect();
         for alg in Algorithm::ALL {
-            let (Some(active), Some(next)) = (self.active(alg), self.prepared(alg)) else {
-                times.push(NumericDate::from_secs(0));
-                continue;
-            };
-            if self.has_room(alg) {
-                times.push(rotation_due(active, next, policy));
+            match self.rotation_due(alg, policy, fleet) {
+                Some(due) if self.has_room(alg) => times.push(due),
+                Some(_) => {}
+                None => times.push(NumericDate::from_secs(0)),
             }
         }
         let time = times.into_iter().min()?;
-        self.plan(policy, &FleetView::default(), time).first().map(|step| (time, *step))
+        let nobody_is_behind = FleetView { served_since: fleet.served_since, ..FleetView::default() };
+        self.plan(policy, &nobody_is_behind, time).first().map(|step| (time, *step))
+    }
+
+    /// When the prepared key of an algorithm will sign, if nobody hurries it; `None` if none is prepared, or none is active.
+    #[must_use]
+    pub fn rotation_due(
+        &self,
+        alg: Algorithm,
+        policy: &RotationPolicy,
+        fleet: &FleetView,
+    ) -> Option<NumericDate> {
+        Some(rotation_due(self.active(alg)?, self.prepared(alg)?, policy, fleet))
     }
 }
 
-fn rotation_due(active: &ManagedKey, next: &ManagedKey, policy: &RotationPolicy) -> NumericDate {
-    let lifetimes = policy.lifetimes();
-    (active.state.since() + lifetimes.period).max(next.state.since() + lifetimes.lead)
+fn rotation_due(
+    active: &ManagedKey,
+    next: &ManagedKey,
+    policy: &RotationPolicy,
+    fleet: &FleetView,
+) -> NumericDate {
+    let period_ends = active.state.since() + policy.lifetimes().period;
+    period_ends.max(fleet.end_of_lead(next.state.since(), policy))
 }

@@ -103,7 +103,8 @@ fn the_published_set_never_outgrows_what_verifiers_read() {
         rsa(0xff, KeyState::Active { since: at(0) }),
         rsa(0xfd, KeyState::Prepared { since: at(0) }),
     ]);
-    let (time, step) = Keyring::new(keys).next_due(&RotationPolicy::default()).unwrap();
+    let (time, step) =
+        Keyring::new(keys).next_due(&RotationPolicy::default(), &FleetView::default()).unwrap();
     assert_eq!(time, at(1), "the first that leaves makes room");
     assert!(matches!(step, Step::Remove { .. }));
 }
@@ -274,6 +275,35 @@ fn only_an_operator_who_insists_rotates_before_the_key_is_known() {
     assert_eq!(forced(&fleet), Err(refused), "a replica that does not publish it is waited for all the same");
 }
 
+// S-33 S-36
+#[test]
+fn a_lead_in_which_no_replica_was_ready_begins_anew() {
+    let lead = Lifetimes::default().lead;
+    let keyring = Keyring::new(vec![active(1, -24 * 40), prepared(2, -24)]);
+    let policy = RotationPolicy::default();
+    let mut fleet = FleetView { served_since: Some(at(-3)), ..FleetView::default() };
+    let earliest = at(-3) + lead;
+    let early = StepRefused::TooEarly { alg: Algorithm::Es256, earliest };
+    assert_eq!(keyring.rotation_due(Algorithm::Es256, &policy, &fleet), Some(earliest));
+    for (now, expected) in [(0, Err(early.clone())), (20, Err(early)), (21, Ok("activate K2".to_owned()))] {
+        let steps = keyring.plan_rotation(Algorithm::Es256, &policy, &fleet, at(now));
+        assert_eq!(steps.map(|steps| es256(&steps)), expected, "{now} h");
+        let is_planned = es256(&keyring.plan(&policy, &fleet, at(now))).contains("activate K2");
+        assert_eq!(is_planned, expected.is_ok(), "{now} h");
+    }
+    let forced = keyring.plan_forced_rotation(Algorithm::Es256, &policy, &fleet, at(0));
+    assert_eq!(es256(&forced.unwrap()), "activate K2", "an operator may insist");
+    let stolen = keyring.plan_revocation(*jwk(1).kid(), &policy, &fleet, at(0));
+    assert_eq!(es256(&stolen.unwrap()), "revoke K1, activate K2", "an emergency does not wait");
+
+    fleet.served_since = Some(at(-25));
+    assert_eq!(
+        keyring.rotation_due(Algorithm::Es256, &policy, &fleet),
+        Some(at(0)),
+        "it was served all along"
+    );
+}
+
 #[test]
 fn only_live_keys_are_published() {
     let keys = vec![
@@ -293,7 +323,7 @@ fn the_next_step_is_announced_with_its_time() {
     let short = Lifetimes { period: Duration::from_secs(2 * DAY), ..Lifetimes::default() };
     let policy = RotationPolicy::new(short).unwrap();
     let next = |keys: &[ManagedKey]| {
-        let (time, step) = Keyring::new(keys.to_vec()).next_due(&policy).unwrap();
+        let (time, step) = Keyring::new(keys.to_vec()).next_due(&policy, &FleetView::default()).unwrap();
         (time.since(at(0)).as_secs() / HOUR, describe(&step))
     };
     let mut keys = vec![active(1, 0), prepared(2, 0)];

@@ -115,7 +115,10 @@ impl World {
 
     /// What is announced is due at its time, and nothing is due before.
     fn check_announcement(&self) {
-        let (due, step) = self.keyring.next_due(&self.policy).expect("there is always a next rotation");
+        let (due, step) = self
+            .keyring
+            .next_due(&self.policy, &FleetView::default())
+            .expect("there is always a next rotation");
         assert!(due > self.date());
         let before = due.minus(Duration::from_secs(1));
         assert_eq!(

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use crate::{
     Store, StoreError,
-    entity::{duty, key_set, replica},
+    entity::{duty, key_set, replica, serving},
     store::{clock, date, read_clock},
 };
 
@@ -43,6 +43,15 @@ pub struct Replica {
     pub seen: NumericDate,
 }
 
+/// The time in which some replica was ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Serving {
+    /// When it began: there was a break before, or nothing.
+    pub since: NumericDate,
+    /// When a replica last said that it is ready.
+    pub seen: NumericDate,
+}
+
 impl Store {
     /// Notes that a replica is alive and what it publishes, at the time of the database.
     ///
@@ -64,6 +73,40 @@ impl Store {
             .to_owned();
         replica::Entity::insert(row).on_conflict(latest).exec_without_returning(&self.db).await?;
         Ok(())
+    }
+
+    /// Notes that some replica is ready, whichever. After more than this time in which none was, it begins anew.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn note_serving(&self, longest_break: Duration) -> Result<(), StoreError> {
+        let now = clock(self.db.get_database_backend());
+        let longest = i64::try_from(longest_break.as_secs()).unwrap_or(i64::MAX);
+        let begins = format!("CASE WHEN {now} - serving.seen > {longest} THEN {now} ELSE serving.since END");
+        let insert = Query::insert()
+            .into_table(serving::Entity)
+            .columns([serving::Column::Id, serving::Column::Since, serving::Column::Seen])
+            .values_panic([1.into(), Expr::cust(now), Expr::cust(now)])
+            .on_conflict(
+                OnConflict::column(serving::Column::Id)
+                    .value(serving::Column::Since, Expr::cust(begins))
+                    .value(serving::Column::Seen, Expr::cust(now))
+                    .to_owned(),
+            )
+            .take();
+        self.db.execute(&insert).await?;
+        Ok(())
+    }
+
+    /// Since when some replica is ready; `None` if none ever was.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] above all.
+    pub async fn serving(&self) -> Result<Option<Serving>, StoreError> {
+        let damaged = || StoreError::Corrupt("a time in serving".to_owned());
+        let row = serving::Entity::find_by_id(1_i16).one(&self.db).await?;
+        let times = row.map(|row| Some(Serving { since: date(row.since)?, seen: date(row.seen)? }));
+        times.map(|times| times.ok_or_else(damaged)).transpose()
     }
 
     /// A replica has stopped: nobody need wait for it, and another may take its duty.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use claviger_jose::{Kid, NumericDate};
 use claviger_keyring::{FleetView, RotationPolicy, Witness};
-use claviger_store::{Replica, SeenVerifier, SeenVerifiers, Store, StoreError};
+use claviger_store::{Replica, SeenVerifier, SeenVerifiers, Serving, Store, StoreError};
 
 /// What is remembered of the fleet at one moment.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub struct Witnesses {
     pub overflowed: Option<NumericDate>,
     /// The keys of the sets that were published lately, by entity tag.
     pub key_sets: HashMap<String, Arc<[Kid]>>,
+    /// Since when some replica is ready; `None` if none ever was.
+    pub serving: Option<Serving>,
 }
 
 impl Witnesses {
@@ -27,7 +29,8 @@ impl Witnesses {
     pub async fn load(store: &Store, policy: &RotationPolicy) -> Result<Self, StoreError> {
         let replicas = store.replicas(policy.replica_silence()).await?;
         let SeenVerifiers { verifiers, overflowed } = store.verifiers(policy.verifier_silence()).await?;
-        Ok(Self { replicas, verifiers, overflowed, key_sets: store.key_sets().await? })
+        let (key_sets, serving) = (store.key_sets().await?, store.serving().await?);
+        Ok(Self { replicas, verifiers, overflowed, key_sets, serving })
     }
 
     /// What a plan needs to know of them.
@@ -49,7 +52,14 @@ impl Witnesses {
             replicas: self.replicas.iter().map(replica).collect(),
             verifiers: self.verifiers.iter().map(verifier).collect(),
             incomplete: self.is_incomplete(policy, now),
+            served_since: Some(self.served_since(policy, now)),
         }
+    }
+
+    /// This moment, if no replica is ready: whatever is published now, nobody can have learned.
+    fn served_since(&self, policy: &RotationPolicy, now: NumericDate) -> NumericDate {
+        let lasts = |serving: &Serving| now.since(serving.seen) <= policy.lifetimes().lease;
+        self.serving.filter(lasts).map_or(now, |serving| serving.since)
     }
 
     /// Whether a verifier was turned away so lately that it may be alive.

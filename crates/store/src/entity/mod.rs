@@ -17,6 +17,7 @@ pub(crate) mod replica;
 pub(crate) mod resource_server;
 pub(crate) mod revision;
 pub(crate) mod revocation;
+pub(crate) mod serving;
 pub(crate) mod session;
 pub(crate) mod session_client;
 pub(crate) mod signing_key;

@@ -119,6 +119,32 @@ async fn of_many_who_ask_at_once_one_gets_the_duty() {
     .await;
 }
 
+// S-36
+#[tokio::test]
+async fn a_break_in_which_nobody_was_ready_is_remembered_and_a_short_one_is_not() {
+    on_each_database(async |database| {
+        let store = database.open().await;
+        let intruder = database.intruder().await;
+        assert_eq!(store.serving().await.expect("read"), None);
+        let times = async || {
+            store.note_serving(MINUTE).await.expect("noted");
+            let serving = store.serving().await.expect("read").expect("noted");
+            assert!(serving.seen.since(store.now().await.expect("a time")).is_zero());
+            serving.seen.since(serving.since).as_secs()
+        };
+        assert!(times().await <= 1, "it begins");
+        intruder
+            .execute("UPDATE serving SET since = since - 7000, seen = seen - 50")
+            .await
+            .expect("long ago");
+        assert!((7000..7010).contains(&times().await), "it goes on");
+        intruder.execute("UPDATE serving SET seen = seen - 62").await.expect("long ago");
+        assert!(times().await <= 1, "it begins anew");
+        assert_eq!(intruder.count("serving").await, 1);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_last_sets_are_kept() {
     on_each_database(async |database| {

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use claviger_jose::{Algorithm, Kid};
-use claviger_keyring::{Keyring, ManagedKey, RotationPolicy, Step};
+use claviger_keyring::{Keyring, ManagedKey, Step};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ETAG, IF_MATCH},
@@ -22,7 +22,10 @@ use super::{
     guard::Caller,
     problem::{Problem, done},
 };
-use crate::keys::{Opened, Taken};
+use crate::{
+    clock::wall_clock,
+    keys::{Opened, Taken},
+};
 
 const NOTHING: &str = "nothing was changed: try again";
 
@@ -37,7 +40,7 @@ struct Rotate {
 pub(super) async fn list(State(desk): State<Desk>) -> Result<Response, Problem> {
     let _reading = desk.reading().await?;
     let opened = open(&desk).await?;
-    let mut response = done(described(&opened, &desk.issuance.config.policy));
+    let mut response = done(described(&opened, &desk));
     let tag = HeaderValue::from_str(&format!("\"{}\"", opened.revision));
     response.headers_mut().insert(ETAG, tag.expect("a number in quotes is a header value"));
     Ok(response)
@@ -107,7 +110,7 @@ fn revision(headers: &HeaderMap) -> Result<u64, Problem> {
 
 async fn with_state(problem: Problem, desk: &Desk) -> Problem {
     match open(desk).await {
-        Ok(opened) => problem.with("state", described(&opened, &desk.issuance.config.policy)),
+        Ok(opened) => problem.with("state", described(&opened, desk)),
         Err(_) => problem,
     }
 }
@@ -119,14 +122,14 @@ async fn open(desk: &Desk) -> Result<Opened, Problem> {
     opened.map_err(|_| Problem::internal())
 }
 
-fn described(opened: &Opened, policy: &RotationPolicy) -> Value {
+fn described(opened: &Opened, desk: &Desk) -> Value {
     let Opened { revision, keyring, unvouched, verify_only, .. } = opened;
     let keys: Vec<_> = keyring.keys().iter().map(key).collect();
     let unvouched: Vec<_> = unvouched.iter().map(|key| key.jwk.kid().as_str()).collect();
     json!({
         "revision": revision,
         "keys": keys,
-        "next": next(keyring, policy),
+        "next": next(keyring, desk),
         "unvouched": unvouched,
         "verify_only": verify_only,
     })
@@ -143,8 +146,10 @@ fn key(key: &ManagedKey) -> Value {
     })
 }
 
-fn next(keyring: &Keyring, policy: &RotationPolicy) -> Option<Value> {
-    let (at, due) = keyring.next_due(policy)?;
+fn next(keyring: &Keyring, desk: &Desk) -> Option<Value> {
+    let policy = &desk.issuance.config.policy;
+    let fleet = desk.issuance.witnesses.load().view(policy, wall_clock());
+    let (at, due) = keyring.next_due(policy, &fleet)?;
     Some(json!({ "at": at, "step": step(&due) }))
 }
 

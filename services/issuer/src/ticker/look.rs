@@ -114,7 +114,7 @@ impl Ticker {
         Ok(())
     }
 
-    /// Says that this replica is alive, and what it publishes.
+    /// Says that this replica is alive, what it publishes, and whether it is ready: who asks is sent to those who are.
     pub(super) async fn beat(&self) -> Result<(), StoreError> {
         let issuance = &self.issuance;
         let heartbeat = Heartbeat {
@@ -125,7 +125,11 @@ impl Ticker {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             refusal: issuance.why_not_ready(),
         };
-        self.store.beat(&heartbeat).await
+        self.store.beat(&heartbeat).await?;
+        if heartbeat.refusal.is_none() {
+            self.store.note_serving(issuance.config.policy.lifetimes().lease).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn load_keys(&self) -> Result<(), TickError> {

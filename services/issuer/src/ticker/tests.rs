@@ -14,6 +14,7 @@ use crate::{
     keys::{KeyModule, KeyProvider, ModuleError, create_kek},
     mint::Mint,
     signer_pool::SignerPool,
+    witnesses::Witnesses,
 };
 
 /// A keeper that is away.
@@ -135,6 +136,33 @@ async fn a_replica_starts_and_serves_from_a_database_that_takes_no_writes() {
     replica.look().await.unwrap();
     let tag = replica.issuance.keys.load().published.tag().to_owned();
     assert!(house.store.key_sets().await.unwrap().contains_key(&tag), "it is caught up on");
+}
+
+// S-36
+#[tokio::test]
+async fn a_lead_runs_only_while_a_replica_is_ready() {
+    let house = House::new().await;
+    let able = house.replica(House::vault(7));
+    able.first().await.unwrap();
+    let policy = able.issuance.config.policy;
+    let served_for = async || {
+        let now = house.store.now().await.unwrap();
+        let fleet = Witnesses::load(&house.store, &policy).await.unwrap().view(&policy, now);
+        now.since(fleet.served_since.unwrap()).as_secs()
+    };
+    able.look().await.unwrap();
+    house.execute("UPDATE serving SET since = since - 9000, seen = seen - 50").await;
+    able.look().await.unwrap();
+    assert!(served_for().await >= 9000, "a short break is none");
+
+    house.execute("UPDATE serving SET seen = seen - 65").await;
+    let locked_out = house.replica(House::vault(11));
+    locked_out.first().await.unwrap();
+    locked_out.look().await.unwrap();
+    assert_eq!(served_for().await, 0, "nobody is sent to one that signs nothing");
+    able.look().await.unwrap();
+    house.execute("UPDATE serving SET since = since - 100").await;
+    assert!((100..200).contains(&served_for().await), "it has begun anew");
 }
 
 #[tokio::test]

@@ -132,6 +132,7 @@ impl World {
     pub(crate) fn reconnect_replica(&mut self, replica: usize) {
         let skew = millis(self.scenario.policy.lifetimes().skew) / 2;
         self.leave_view(replica);
+        self.note_ready();
         let clock = if self.chance.once_in(20) { 300_000 } else { self.chance.within(skew) };
         let process = &mut self.replicas[replica];
         process.clock = clock;

@@ -38,6 +38,10 @@ pub(crate) struct World {
     pub(crate) is_out: bool,
     /// Every poll is simulated.
     pub(crate) is_window: bool,
+    /// Since when some replica is ready without a break of more than a lease.
+    pub(crate) served_since: Millis,
+    /// When one was that is ready no more.
+    was_ready: Millis,
     /// When a replica was last cut off while others went on.
     pub(crate) last_replica_cut: Option<Millis>,
     pub(crate) acceptance: Acceptance,
@@ -67,6 +71,8 @@ impl World {
             next_tick: 0,
             is_out: false,
             is_window: false,
+            served_since: 0,
+            was_ready: 0,
             last_replica_cut: None,
             acceptance: Acceptance::new(leeway(lifetimes.skew)),
             figures: Figures::default(),
@@ -155,13 +161,32 @@ impl World {
             .iter()
             .map(|replica| seen(replica.last_look(self.now), Some(replica.view)))
             .collect();
-        let mut fleet = FleetView { replicas, ..FleetView::default() };
+        let is_served = self.is_served(self.last_ready());
+        let served_since = if is_served { date(self.served_since) } else { self.date() };
+        let mut fleet = FleetView { replicas, served_since: Some(served_since), ..FleetView::default() };
         if with_verifiers {
             let reports = self.verifiers.iter().filter(|verifier| verifier.class.is_ours());
             let reports = reports.filter_map(|verifier| verifier.reported(self.now));
             fleet.verifiers = reports.map(|(at, version)| seen(at, version)).collect();
         }
         fleet
+    }
+
+    /// When a replica was last ready, by a look that was answered.
+    fn last_ready(&self) -> Millis {
+        let skew = self.scenario.policy.lifetimes().skew;
+        let ready = self.replicas.iter().filter(|replica| !replica.clock_is_off(skew));
+        ready.map(|replica| replica.last_look(self.now)).max().unwrap_or_default().max(self.was_ready)
+    }
+
+    /// Whether nobody was without a replica for long after this moment.
+    fn is_served(&self, last: Millis) -> bool {
+        self.now.saturating_sub(last) <= millis(self.scenario.policy.lifetimes().lease)
+    }
+
+    /// A replica will not be what it was.
+    pub(crate) fn note_ready(&mut self) {
+        self.was_ready = self.last_ready();
     }
 
     /// The steps that are due are taken by whichever replica looks first.
@@ -183,7 +208,8 @@ impl World {
 
     /// When the plan has something to do next; a second from now if somebody is waited for.
     fn plan_tick(&mut self) {
-        if let Some((due, _)) = self.database.keyring.next_due(&self.scenario.policy) {
+        let fleet = FleetView { served_since: Some(date(self.served_since)), ..FleetView::default() };
+        if let Some((due, _)) = self.database.keyring.next_due(&self.scenario.policy, &fleet) {
             self.next_tick = (moment(due) + self.chance.between(0, SECOND - 1)).max(self.now + SECOND);
             self.agenda.put(self.next_tick, Event::Tick);
         }
@@ -209,6 +235,10 @@ impl World {
     fn look(&mut self, replica: usize) {
         if !self.replicas[replica].is_connected() {
             return;
+        }
+        let is_ready = !self.replicas[replica].clock_is_off(self.scenario.policy.lifetimes().skew);
+        if is_ready && !self.is_served(self.last_ready()) {
+            self.served_since = self.now;
         }
         let version = self.database.version_at(self.now);
         if version != self.replicas[replica].view || self.now < 2 * HOUR {

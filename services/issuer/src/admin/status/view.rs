@@ -98,10 +98,10 @@ pub(crate) struct NextStep {
 impl StatusView {
     /// The next step and what it waits for.
     pub(crate) fn next_step(&self, now: NumericDate) -> Option<NextStep> {
-        let (due, step) = self.keyring.next_due(&self.policy)?;
+        let fleet = self.fleet(now);
+        let (due, step) = self.keyring.next_due(&self.policy, &fleet)?;
         let waits_for = match step {
             Step::Activate { kid, .. } if due <= now => {
-                let fleet = self.fleet(now);
                 let names = fleet.replicas_without(kid, &self.policy, now);
                 names.map(|replica: &Witness| replica.name.clone()).collect()
             }
@@ -111,10 +111,8 @@ impl StatusView {
     }
 
     /// When the prepared key of an algorithm will sign, if nobody hurries it.
-    pub(crate) fn rotation_due(&self, alg: Algorithm) -> Option<NumericDate> {
-        let (active, next) = (self.keyring.active(alg)?, self.keyring.prepared(alg)?);
-        let lifetimes = self.policy.lifetimes();
-        Some((active.state.since() + lifetimes.period).max(next.state.since() + lifetimes.lead))
+    pub(crate) fn rotation_due(&self, alg: Algorithm, now: NumericDate) -> Option<NumericDate> {
+        self.keyring.rotation_due(alg, &self.policy, &self.fleet(now))
     }
 
     /// Replicas and verifiers as a plan sees them.

@@ -267,6 +267,7 @@ mod tests {
                 verifier("c", "foreign", None, 999),
             ],
             overflowed: overflowed.map(NumericDate::from_secs),
+            serving: None,
             key_sets: [("both".to_owned(), kids.clone().into()), ("first".to_owned(), kids[..1].into())]
                 .into(),
         };

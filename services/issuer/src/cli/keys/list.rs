@@ -1,5 +1,5 @@
 use claviger_jose::NumericDate;
-use claviger_keyring::{Keyring, ManagedKey, RotationPolicy, Step};
+use claviger_keyring::{Keyring, ManagedKey, Step};
 use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use crate::{cli::words::span, keys::Opened};
 
 pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result<()> {
     let opened = keyroom.opened().await?;
-    let now = keyroom.store.now().await?;
-    let policy = &keyroom.config.policy;
+    let (fleet, now) = keyroom.fleet().await?;
+    let next = opened.keyring.next_due(&keyroom.config.policy, &fleet);
     if format.json {
-        println!("{:#}", document(&opened, policy, now));
+        println!("{:#}", document(&opened, next, now));
         return Ok(());
     }
     println!("{}", table(&opened.keyring, now));
@@ -28,7 +28,7 @@ pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result
     }
     match opened.verify_only {
         Some(why) => println!("verify-only: {why}"),
-        None => println!("{}", next_step(&opened.keyring, policy, now)),
+        None => println!("{}", next_step(next, now)),
     }
     Ok(())
 }
@@ -39,7 +39,7 @@ fn sorted(keyring: &Keyring) -> Vec<&ManagedKey> {
     keys
 }
 
-fn document(opened: &Opened, policy: &RotationPolicy, now: NumericDate) -> Value {
+fn document(opened: &Opened, next: Option<(NumericDate, Step)>, now: NumericDate) -> Value {
     let keys = sorted(&opened.keyring).into_iter().map(|key| {
         json!({
             "kid": key.jwk.kid(),
@@ -50,7 +50,7 @@ fn document(opened: &Opened, policy: &RotationPolicy, now: NumericDate) -> Value
             "published": key.state.is_published(),
         })
     });
-    let next = opened.keyring.next_due(policy).filter(|_| opened.verify_only.is_none());
+    let next = next.filter(|_| opened.verify_only.is_none());
     json!({
         "revision": opened.revision,
         "now": now,
@@ -78,8 +78,8 @@ fn table(keyring: &Keyring, now: NumericDate) -> Table {
     table
 }
 
-fn next_step(keyring: &Keyring, policy: &RotationPolicy, now: NumericDate) -> String {
-    match keyring.next_due(policy) {
+fn next_step(next: Option<(NumericDate, Step)>, now: NumericDate) -> String {
+    match next {
         Some((at, step)) if at > now => format!("next: {} in {}", announce(&step), span(at.since(now))),
         Some((_, step)) => {
             format!("next: {}, due now: a running issuer does it within a second", announce(&step))

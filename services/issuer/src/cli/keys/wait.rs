@@ -129,7 +129,7 @@ impl Waiting<'_> {
                 tokio::time::sleep(LOOK).await;
                 continue;
             };
-            let Some(earliest) = self.earliest(&keyring)? else { return Ok(()) };
+            let Some(earliest) = self.earliest(&keyring, &fleet)? else { return Ok(()) };
             let learned = Learned::of(kid, policy, &fleet, now);
             let holding = learned.verifiers - learned.verifiers_without.len();
             progress.show(holding, learned.verifiers, &learned.note(start.elapsed()));
@@ -162,10 +162,11 @@ impl Waiting<'_> {
     }
 
     /// When the lead is over; `None` if somebody else has let the key sign meanwhile.
-    fn earliest(&self, keyring: &Keyring) -> anyhow::Result<Option<NumericDate>> {
+    fn earliest(&self, keyring: &Keyring, fleet: &FleetView) -> anyhow::Result<Option<NumericDate>> {
+        let policy = &self.keyroom.config.policy;
         let key = keyring.keys().iter().find(|key| key.jwk.kid() == &self.kid);
         match key.context("the key is gone")?.state {
-            KeyState::Prepared { since } => Ok(Some(since + self.keyroom.config.policy.lifetimes().lead)),
+            KeyState::Prepared { since } => Ok(Some(fleet.end_of_lead(since, policy))),
             KeyState::Active { .. } => Ok(None),
             state => bail!("{} is {} meanwhile: see `keys list`", self.kid, state.name()),
         }

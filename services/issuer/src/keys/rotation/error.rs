@@ -57,6 +57,8 @@ pub struct Refusal {
     pub key: Option<(Kid, KeyState)>,
     /// The earliest time at which the same request is allowed, if time alone will allow it.
     pub earliest: Option<NumericDate>,
+    /// Since when the key is served, if there was a break after it was published, or nobody is ready now.
+    pub served_since: Option<NumericDate>,
 }
 
 impl RotationError {
@@ -117,7 +119,9 @@ impl Refusal {
             _ => (asked.as_ref().and_then(of), None),
         };
         let key = key.map(|key: &ManagedKey| (*key.jwk.kid(), key.state));
-        Self { reason, key, earliest }
+        let is_broken = |since: &NumericDate| key.is_some_and(|(_, state)| state.since() < *since);
+        let served_since = fleet.served_since.filter(is_broken);
+        Self { reason, key, earliest, served_since }
     }
 }
 
@@ -126,12 +130,11 @@ impl fmt::Display for Refusal {
         match (&self.reason, self.key, self.earliest) {
             (StepRefused::TooEarly { alg, .. }, Some((kid, state)), Some(earliest)) => {
                 let (since, earliest) = (time(state.since()), time(earliest));
-                write!(
-                    f,
-                    "the next {alg} key {kid} is {} since {since} and may sign from {earliest} on: verifiers must \
-                     have learned it first",
-                    state.name()
-                )
+                write!(f, "the next {alg} key {kid} is {} since {since} ", state.name())?;
+                if let Some(served) = self.served_since {
+                    write!(f, "but served without a break only since {} ", time(served))?;
+                }
+                write!(f, "and may sign from {earliest} on: verifiers must have learned it first")
             }
             (reason @ StepRefused::Transition(_), Some((kid, state)), None) => {
                 write!(f, "{reason}: {kid} is {} since {}", state.name(), time(state.since()))

@@ -102,6 +102,7 @@ impl Model for SmallFleet {
             keys,
             replicas: [replica; 2],
             verifiers: [Verifier { held: 0b11, asks_before: None }; 2],
+            served_since: 0,
             database_ahead: 0,
             signers_ahead: 0,
             steps_left: 1,

@@ -1,6 +1,6 @@
 //! What may happen, what comes of it, and what must always hold.
 
-use claviger_jose::Algorithm;
+use claviger_jose::{Algorithm, NumericDate};
 use claviger_keyring::{FleetView, Step, Witness};
 
 use super::{
@@ -59,6 +59,7 @@ impl SmallFleet {
             Action::Pass => {
                 state.now += 1;
                 let now = state.now;
+                self.note_serving(&mut state);
                 state.replicas.iter_mut().filter(|one| !one.is_cut).for_each(|one| one.looked = now);
             }
             Action::Tick => self.take(&mut state, &self.due(last), false)?,
@@ -73,8 +74,10 @@ impl SmallFleet {
             }
             Action::Reconnect(place) => {
                 let (now, view) = (state.now, state.published());
+                state.replicas[place].is_cut = false;
+                self.note_serving(&mut state);
                 let replica = &mut state.replicas[place];
-                (replica.is_cut, replica.looked, replica.view) = (false, now, view);
+                (replica.looked, replica.view) = (now, view);
             }
             Action::Ask { verifier, replica } => {
                 state.verifiers[verifier].held = state.replicas[replica].view.published;
@@ -125,6 +128,22 @@ impl SmallFleet {
             replicas: state.replicas.iter().map(|one| witness(one.looked, one.view.published)).collect(),
             verifiers: state.verifiers.iter().map(|one| witness(state.now, one.held)).collect(),
             incomplete: false,
+            served_since: Some(self.served_since(state)),
+        }
+    }
+
+    fn served_since(&self, state: &State) -> NumericDate {
+        if self.is_served(state) { date(state.served_since, self.unit) } else { state.date(self.unit) }
+    }
+
+    fn is_served(&self, state: &State) -> bool {
+        state.replicas.iter().any(|one| self.may_sign(state, *one))
+    }
+
+    /// Before those look who are connected: after a break that was too long their service begins anew.
+    fn note_serving(&self, state: &mut State) {
+        if state.replicas.iter().any(|one| !one.is_cut) && !self.is_served(state) {
+            state.served_since = state.now + state.database_ahead;
         }
     }
 

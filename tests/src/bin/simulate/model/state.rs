@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) keys: Vec<Key>,
     pub(crate) replicas: [Replica; 2],
     pub(crate) verifiers: [Verifier; 2],
+    /// Since when some replica is ready without a break of more than a lease, by the database's clock.
+    pub(crate) served_since: Units,
     /// By how much the database's clock is ahead: after a fail-over to a machine whose clock is.
     pub(crate) database_ahead: Units,
     /// By how much the clocks of those who sign are ahead.
