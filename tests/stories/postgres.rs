@@ -48,6 +48,8 @@ async fn without_its_database_an_issuer_publishes_keys_and_issues_nothing_after_
     assert!(refused.starts_with("503") && refused.contains("temporarily_unavailable"), "{refused}");
     let jwks = Reply::of(fleet.http.get(format!("{}/.well-known/jwks.json", fleet.home.url()))).await?;
     assert_eq!(jwks.status, 200);
+    let age: u64 = jwks.headers["age"].to_str()?.parse()?;
+    assert!(age >= 1, "it says that the lease is over");
     let ready = Reply::of(fleet.http.get(format!("{}/readyz", fleet.home.url()))).await?;
     assert_eq!(ready.status, 503);
     assert!(ready.body.contains("lease"), "{}", ready.body);

@@ -58,6 +58,10 @@ pub enum FetchError {
     /// The set as a whole cannot be trusted.
     #[error(transparent)]
     Set(#[from] JwkSetError),
+    /// Another set than the one that is held, and by its `Age` from before that one: of a replica of the issuer that is cut
+    /// off from its database, or of a cache.
+    #[error("an older set than the one that is held")]
+    Older,
     /// No key in the set can be used.
     #[error("no usable key in the set")]
     NoUsableKey,
@@ -100,6 +104,9 @@ impl FetchError {
                 "the issuer has published a private key: it must be revoked, at once"
             }
             Self::Set(_) => "the document there is not a JWK set that can be trusted",
+            Self::Older => {
+                "a replica of the issuer is cut off from its database, or a cache on the way holds old copies"
+            }
             Self::NoUsableKey => {
                 "the set needs a key for RS256 or ES256, named by its thumbprint; if the issuer names its keys \
                  otherwise, allow foreign kids"
@@ -125,6 +132,7 @@ impl FetchError {
             Self::JwksUri => "jwks_uri",
             Self::Set(JwkSetError::PrivateKey) => "private_key",
             Self::Set(_) => "malformed_set",
+            Self::Older => "older",
             Self::NoUsableKey => "no_usable_key",
             Self::File(_) => "file",
             Self::Interrupted => "interrupted",

@@ -200,7 +200,7 @@ pub mod simulation {
         RevocationList, SignedFor, Signer, StatementAges, StatementFault, poll_ended,
     };
     pub use crate::http_cache::Horizons;
-    pub use crate::policy::{Asked, Cause, Policy, Turn, Want};
+    pub use crate::policy::{AsOf, Asked, Cause, Policy, Turn, Want};
 }
 
 pub use build_error::BuildError;

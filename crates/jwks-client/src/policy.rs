@@ -69,6 +69,26 @@ pub struct Policy {
     bucket_full_at: Duration,
 }
 
+/// `Age` counts whole seconds.
+const AGE_UNIT: Duration = Duration::from_secs(1);
+
+/// When something was true at the issuer: so much `before` the monotonic time `at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsOf {
+    /// The time of the answer.
+    pub at: Duration,
+    /// What it says of its age.
+    pub before: Duration,
+}
+
+impl AsOf {
+    /// Whether this was surely true at an earlier time than the other: a copy of a cache, or of a replica that is cut off.
+    #[must_use]
+    pub fn is_older_than(self, other: Self) -> bool {
+        self.at + other.before + AGE_UNIT < other.at + self.before
+    }
+}
+
 /// What is known about the last contact with the issuer.
 #[derive(Debug, Clone, Copy)]
 enum Contact {
@@ -149,7 +169,11 @@ impl Policy {
         let default = if confirmed { self.staleness } else { self.timing.staleness() };
         self.staleness = says.stale.unwrap_or(default).min(self.timing.staleness());
         let began = self.under_way.take().unwrap_or(now);
-        self.contact = Some(Contact::Own { at: began, before: says.age.min(MAX_STALENESS) });
+        let before = says.age.min(MAX_STALENESS);
+        // Somebody who has heard less lately confirms the set, but not that it is younger.
+        if !self.as_of().is_some_and(|held| AsOf { at: now, before }.is_older_than(held)) {
+            self.contact = Some(Contact::Own { at: began, before });
+        }
         self.fetched_at = Some(began);
         self.failures = 0;
         self.barred_until = Duration::ZERO;
@@ -268,6 +292,17 @@ impl Policy {
             | Contact::Earlier { at, before } => now.saturating_sub(at) + before,
             Contact::Fixed => Duration::ZERO,
         })
+    }
+
+    /// When the held set was last known to be the issuer's; `None` without one, or if it does not age.
+    #[must_use]
+    pub fn as_of(&self) -> Option<AsOf> {
+        match self.contact? {
+            Contact::Own { at, before }
+            | Contact::Vouched { at, before }
+            | Contact::Earlier { at, before } => Some(AsOf { at, before }),
+            Contact::Fixed => None,
+        }
     }
 
     /// For how long after its last contact the held set may be used while the issuer cannot be reached.

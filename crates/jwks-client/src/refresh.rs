@@ -93,7 +93,8 @@ async fn step(shared: &Shared, source: &mut Source) {
         Turn::Fetch(cause) => {
             let began = shared.clock.monotonic();
             let report = shared.self_report();
-            let when = When { cause, now: began, report: &report };
+            let (clock, as_of) = (&*shared.clock, shared.as_of());
+            let when = When { cause, now: began, report: &report, clock, as_of };
             let result = source.attempt(when, shared.holding()).await;
             shared.conclude(began, result);
         }

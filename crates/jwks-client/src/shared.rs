@@ -23,7 +23,7 @@ use crate::{
     feed::{FeedState, RevocationList},
     held::Held,
     metrics::{Metrics, UnknownKid},
-    policy::{Asked, Policy, Want},
+    policy::{AsOf, Asked, Policy, Want},
     report::Reporter,
     source::ATTEMPT,
     timing::MAX_WAIT,
@@ -269,6 +269,11 @@ impl Shared {
     pub(crate) fn holding(&self) -> Option<usize> {
         let state = self.state();
         state.place.filter(|_| state.policy.is_usable(self.clock.monotonic()))
+    }
+
+    /// When the held set was last known to be the issuer's.
+    pub(crate) fn as_of(&self) -> Option<AsOf> {
+        self.state().policy.as_of()
     }
 
     /// The last handle is gone: the task ends with it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger_jose::JwkSet;
+use claviger_jose::{Clock, JwkSet};
 use reqwest::header::HeaderValue;
 use url::Url;
 
@@ -11,7 +11,7 @@ use crate::{
     fetch::{Failed, Http},
     held::PreparedKeys,
     http_cache::{Horizons, Validators},
-    policy::Cause,
+    policy::{AsOf, Cause},
     timing::MAX_WAIT,
 };
 
@@ -48,6 +48,10 @@ pub(crate) struct When<'r> {
     pub(crate) now: Duration,
     /// What the first place is told of who asks; the others are not the issuer.
     pub(crate) report: &'r [HeaderValue],
+    /// By which the end of a request is dated.
+    pub(crate) clock: &'r dyn Clock,
+    /// When the held set was last known to be the issuer's: another one must not be older.
+    pub(crate) as_of: Option<AsOf>,
 }
 
 /// A document and where it is from.
@@ -153,6 +157,10 @@ impl Source {
         let (keys, says, received) =
             result.unwrap_or_else(|_| Err(FetchError::Timeout.into())).inspect_err(|_| place.mistrust())?;
         if keys.is_some() {
+            let offered = AsOf { at: when.clock.monotonic(), before: says.age };
+            if when.as_of.is_some_and(|held| offered.is_older_than(held)) {
+                return Err(FetchError::Older.into());
+            }
             let provenance = received.as_ref().map(|received| received.provenance.clone());
             self.held = Some((index, provenance.unwrap_or_default()));
         }

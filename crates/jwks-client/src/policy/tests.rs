@@ -141,6 +141,39 @@ fn the_issuer_can_shorten_the_time_of_staleness_and_not_prolong_it() {
     assert_eq!(usable_until(0.0), Some(300.0), "a fresh set may always be used");
 }
 
+// S-21
+#[test]
+fn only_a_copy_that_is_surely_from_before_is_older() {
+    let as_of = |now: f64, age: f64| AsOf { at: at(now), before: at(age) };
+    let held = as_of(100.0, 10.0);
+    for (now, age, is_older) in [
+        (100.0, 0.0, false),
+        (130.0, 40.0, false),
+        (130.0, 41.0, false),
+        (130.0, 42.0, true),
+        (130.0, 1e9, true),
+    ] {
+        assert_eq!(as_of(now, age).is_older_than(held), is_older, "{age} s old at {now} s");
+    }
+    assert_eq!(cold().as_of(), None);
+    assert_eq!(cold().fixed().as_of(), None);
+    assert_eq!(cold().restored(at(5.0), at(3_600.0), at(DAY)).as_of(), Some(as_of(5.0, 3_600.0)));
+}
+
+// S-21
+#[test]
+fn a_confirmation_from_before_makes_the_set_no_older() {
+    let mut policy = cold();
+    attempt(&mut policy, 10.0);
+    policy.succeeded(at(10.0), false, SILENT, 0.5);
+    attempt(&mut policy, 250.0);
+    policy.succeeded(at(250.0), true, Horizons { age: at(900.0), ..SILENT }, 0.5);
+    assert_eq!(policy.age(at(250.0)), Some(at(240.0)));
+    attempt(&mut policy, 500.0);
+    policy.succeeded(at(500.0), true, Horizons { age: at(20.0), ..SILENT }, 0.5);
+    assert_eq!(policy.age(at(500.0)), Some(at(20.0)));
+}
+
 // S-22
 #[test]
 fn the_time_in_a_cache_counts() {

@@ -116,3 +116,33 @@ async fn retry_after_may_be_a_date() {
     assert_eq!(pair.publisher.pending(), 0, "an issuer that asks to be left alone is left alone");
     pair.refreshes_after(6).await;
 }
+
+// S-21
+#[tokio::test]
+async fn a_copy_from_before_the_held_set_does_not_take_its_place() {
+    let mut pair = pair(&[("age", "30"), ("etag", "\"new\"")]).await;
+    pair.clock.advance(Duration::from_mins(1));
+    let offer = |pair: &Pair, age: &str, keys: &[&TestKey]| {
+        let (age, body) = (age.to_owned(), set_of(keys));
+        pair.publisher.reply(|reply| {
+            (reply.status, reply.body) = (200, body);
+            reply.headers = vec![("age", age), ("etag", "\"other\"".to_owned())];
+        });
+    };
+    offer(&pair, "600", &[TestKey::rs256()]);
+    assert_eq!(pair.refresh().await, Err(FetchError::Older));
+    let status = pair.client.status();
+    assert_eq!((status.keys, status.generation, status.age), (1, 1, Some(Duration::from_secs(91))));
+    let held = pair.client.resolve(TestKey::es256().kid()).await;
+    assert_eq!(held.unwrap().kid(), TestKey::es256().kid());
+
+    offer(&pair, "600", &[TestKey::es256()]);
+    pair.clock.advance(Duration::from_secs(1));
+    let _ = pair.client.refresh_now().await;
+    let asked = pair.publisher.request().await;
+    assert_eq!(asked[header::IF_NONE_MATCH], "\"new\"", "what is held is what was taken");
+
+    offer(&pair, "0", &[TestKey::es256_other()]);
+    pair.refresh().await.unwrap();
+    assert_eq!(pair.client.status().generation, 2);
+}

@@ -1,10 +1,12 @@
+use std::time::Duration;
+
 use axum::{
     body::{Body, Bytes},
     response::Response,
 };
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER},
+    header::{AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER},
 };
 
 /// A document in memory that is polled.
@@ -31,6 +33,12 @@ pub(super) fn answer(request: &HeaderMap, document: Document<'_>) -> Response {
     };
     response.headers_mut().insert(ETAG, etag.clone());
     response.headers_mut().insert(CACHE_CONTROL, cache_control);
+    response
+}
+
+/// How long ago the issuer knew this to be true: a replica is a cache of the database (RFC 9111 section 5.1).
+pub(super) fn aged(mut response: Response, age: Duration) -> Response {
+    response.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
     response
 }
 

@@ -40,6 +40,22 @@ async fn the_feed_is_there_from_the_start_and_asked_for_conditionally() {
     issuer.stop().await;
 }
 
+// S-21
+#[tokio::test]
+async fn a_key_set_says_how_long_ago_the_database_confirmed_it() {
+    let issuer = Issuer::start("").await;
+    let set = issuer.get("/.well-known/jwks.json").await;
+    let age: u64 = set.headers()["age"].to_str().unwrap().parse().unwrap();
+    assert!(age <= 5, "it looks once a second");
+    let etag = set.headers()["etag"].clone();
+    let conditional =
+        issuer.http.get(format!("{}/.well-known/jwks.json", issuer.url)).header("if-none-match", etag);
+    let unchanged = conditional.send().await.unwrap();
+    assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED);
+    assert!(unchanged.headers().contains_key("age"));
+    issuer.stop().await;
+}
+
 // S-43
 #[tokio::test]
 async fn whatever_an_operator_revokes_is_in_the_feed() {

@@ -5,8 +5,10 @@
 //! could make a difference (another set, a cut, a restart, a flood, a window of counting), the phase is drawn from
 //! where a row of polls stands at a moment that does not depend on it, and polls are events again.
 
+use std::time::Duration;
+
 use claviger_jwks_client::simulation::{
-    Consequence, Horizons, PollEnd, PollTimes, StatementFault, poll_ended,
+    AsOf, Consequence, Horizons, PollEnd, PollTimes, StatementFault, poll_ended,
 };
 
 use crate::{
@@ -55,7 +57,9 @@ impl World {
             return self.conclude(verifier, true);
         }
         let replica = self.route();
-        let flight = InFlight { errand, began: self.now, replica, version: self.replicas[replica].view };
+        let process = &self.replicas[replica];
+        let (version, looked) = (process.view, process.last_look(self.now));
+        let flight = InFlight { errand, began: self.now, replica, version, looked };
         if latency > AT_ONCE {
             self.verifiers[verifier].in_flight = Some(flight);
             self.agenda.put(self.now + latency, Event::Reply(number(verifier)));
@@ -104,8 +108,16 @@ impl World {
 
     /// Answers whether it was held already.
     fn receive_set(&mut self, verifier: usize, flight: InFlight) -> bool {
-        let says = self.says();
+        let age = Duration::from_secs(flight.began.saturating_sub(flight.looked) / SECOND);
+        let says =
+            Horizons { age, fresh: self.says().fresh.map(|fresh| fresh.saturating_sub(age)), ..self.says() };
         let (before, set) = (self.verifiers[verifier].held, self.database.set_of(flight.version));
+        if before != Some(set)
+            && self.verifiers[verifier].holds_later(AsOf { at: monotonic(self.now), before: age })
+        {
+            self.verifiers[verifier].failed(flight.errand, self.now, &mut self.chance);
+            return false;
+        }
         if before != Some(set) {
             self.forget_set(verifier, set);
         }

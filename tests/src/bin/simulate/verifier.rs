@@ -6,8 +6,8 @@ use claviger_jose::{NumericDate, Revocations};
 use claviger_jwks_client::{
     KeyError, Timing,
     simulation::{
-        FeedPolicy, Horizons, MIN_POLL, Policy, PollEnd, PollTimes, RevocationList, SignedFor, StatementAges,
-        Turn, Want, poll_ended,
+        AsOf, FeedPolicy, Horizons, MIN_POLL, Policy, PollEnd, PollTimes, RevocationList, SignedFor,
+        StatementAges, Turn, Want, poll_ended,
     },
 };
 
@@ -175,6 +175,8 @@ pub(crate) struct InFlight {
     pub(crate) replica: usize,
     /// What it published when it was asked.
     pub(crate) version: Version,
+    /// When it had last seen that in the database.
+    pub(crate) looked: Millis,
 }
 
 impl Verifier {
@@ -254,6 +256,14 @@ impl Verifier {
                 policy.failed(monotonic(now), None, chance.unit());
             }
             (Client::Foreign { .. }, _) => {}
+        }
+    }
+
+    /// Whether its set is surely later than one that is offered. Other people's clients do not ask.
+    pub(crate) fn holds_later(&self, offered: AsOf) -> bool {
+        match &self.client {
+            Client::Ours { policy, .. } => policy.as_of().is_some_and(|held| offered.is_older_than(held)),
+            Client::Foreign { .. } => false,
         }
     }
 

@@ -101,7 +101,7 @@ impl Model for SmallFleet {
             now: BEGINNING,
             keys,
             replicas: [replica; 2],
-            verifiers: [Verifier { held: 0b11, asks_before: None }; 2],
+            verifiers: [Verifier { held: 0b11, as_of: 0, asks_before: None }; 2],
             served_since: 0,
             database_ahead: 0,
             signers_ahead: 0,

@@ -36,7 +36,8 @@ impl SmallFleet {
             }
             if self.may_be_asked(state, *replica) {
                 for (verifier, one) in state.verifiers.iter().enumerate() {
-                    if one.held != replica.view.published {
+                    let must_ask = one.asks_before.is_some_and(|at| at <= state.now + 1);
+                    if one.held != replica.view.published && (one.as_of <= replica.looked || must_ask) {
                         actions.push(Action::Ask { verifier, replica: place });
                     }
                 }
@@ -80,8 +81,12 @@ impl SmallFleet {
                 (replica.looked, replica.view) = (now, view);
             }
             Action::Ask { verifier, replica } => {
-                state.verifiers[verifier].held = state.replicas[replica].view.published;
-                state.verifiers[verifier].asks_before = None;
+                let (one, replica) = (&mut state.verifiers[verifier], state.replicas[replica]);
+                if one.as_of <= replica.looked {
+                    (one.held, one.as_of, one.asks_before) = (replica.view.published, replica.looked, None);
+                } else {
+                    one.asks_before = Some(state.now + self.cached);
+                }
             }
             Action::Rotate => {
                 state.rotations_left -= 1;
@@ -184,10 +189,20 @@ impl SmallFleet {
             }
         }
         let last = if has_passed { state.now - 1 } else { state.now };
+        let oldest = state.replicas.iter().map(|one| one.looked).min().unwrap_or_default();
         for place in 0..state.verifiers.len() {
             let held = state.verifiers[place].held;
             let serves = |one: &Replica| one.view.published == held && self.may_be_asked(&state, *one);
             let is_served = state.replicas.iter().any(serves);
+            let ready_since = state.served_since + self.cached;
+            if is_served && self.is_served(&state) && ready_since <= state.now {
+                // It has asked within C, somebody who was ready, who had looked within the lease.
+                let as_of = state.now.saturating_sub(self.cached + self.span(|one| one.lease));
+                state.verifiers[place].as_of = state.verifiers[place].as_of.max(as_of);
+            }
+            if state.verifiers[place].as_of <= oldest {
+                state.verifiers[place].as_of = 0; // nobody will ever offer it an older one
+            }
             let asks_before = state.verifiers[place].asks_before;
             state.verifiers[place].asks_before =
                 if is_served { None } else { asks_before.or(Some(last + self.cached)) };

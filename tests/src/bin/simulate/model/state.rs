@@ -77,6 +77,8 @@ pub(crate) struct View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Verifier {
     pub(crate) held: Keys,
+    /// At this time at the earliest the issuer has published it: it takes no other set of before.
+    pub(crate) as_of: Units,
     /// Before this it asks again; none while what it holds is still served, for then it may have asked this moment.
     pub(crate) asks_before: Option<Units>,
 }
