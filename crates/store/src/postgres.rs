@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::StoreError;
+use crate::{StoreError, timed::is_trouble};
 
 /// How long a request waits for a connection, a new one included; then it is answered with 503.
 const QUEUE: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<DatabaseConnec
         .after_connect(|connection, _| Box::pin(recheck(connection)))
         .test_before_acquire(false)
         .before_acquire(|connection, metadata| Box::pin(answers_after(connection, metadata.idle_for)))
-        .after_release(|connection, _| Box::pin(answers(connection)))
+        .after_release(|connection, _| Box::pin(answers_if_in_trouble(connection)))
         .connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
@@ -94,6 +94,12 @@ async fn recheck(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// the work.
 async fn answers_after(connection: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
     if idle_for < FRESH { Ok(true) } else { answers(connection).await }
+}
+
+/// The pool asks one that comes back by itself, but without an end. So one whose statement was given up is asked before, with
+/// one; asked each time, all of them would be asked twice.
+async fn answers_if_in_trouble(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    if is_trouble() { answers(connection).await } else { Ok(true) }
 }
 
 /// A connection whose other end is gone without a word is given up at once, and so never fills a place of the pool for the

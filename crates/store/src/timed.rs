@@ -3,7 +3,13 @@
 //! The server's own time-outs end with the server, and those of TCP are minutes. SQLite is in this process and has its busy
 //! time-out.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
@@ -47,11 +53,42 @@ async fn in_time<T>(
     statement: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T, DbErr> {
     match backend {
-        DbBackend::Postgres => tokio::time::timeout(LIMIT, statement)
-            .await
-            .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))),
+        DbBackend::Postgres => {
+            let mut fate = Fate { is_open: true };
+            let ended = tokio::time::timeout(LIMIT, statement).await;
+            fate.is_open = ended.is_err();
+            ended.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+        }
         _ => statement.await,
     }
+}
+
+/// Whether a statement has ended. Whoever drops it before has given it up.
+struct Fate {
+    is_open: bool,
+}
+
+impl Drop for Fate {
+    fn drop(&mut self) {
+        if self.is_open {
+            BROKEN_OFF.store(uptime(), Ordering::Release);
+        }
+    }
+}
+
+/// When a statement of this process was last given up, in milliseconds of [`uptime`]; zero: never.
+static BROKEN_OFF: AtomicU64 = AtomicU64::new(0);
+
+/// Whether a statement was given up so lately that its connection may only now come back to the pool.
+pub(crate) fn is_trouble() -> bool {
+    let last = BROKEN_OFF.load(Ordering::Acquire);
+    last != 0 && Duration::from_millis(uptime().saturating_sub(last)) <= LIMIT
+}
+
+/// Never zero.
+fn uptime() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 #[async_trait]
@@ -74,5 +111,22 @@ impl<C: ConnectionTrait> ConnectionTrait for Timed<C> {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.in_time(self.0.query_all_raw(statement)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_statement_that_was_given_up_is_trouble() {
+        let answered = async { Ok::<_, DbErr>(7) };
+        assert_eq!(in_time(DbBackend::Postgres, answered).await.unwrap(), 7);
+        let refused = async { Err::<(), _>(DbErr::Custom("no".to_owned())) };
+        in_time(DbBackend::Postgres, refused).await.unwrap_err();
+        assert!(!is_trouble());
+        let hangs = in_time(DbBackend::Postgres, std::future::pending::<Result<(), DbErr>>());
+        tokio::time::timeout(Duration::from_millis(1), hangs).await.unwrap_err();
+        assert!(is_trouble());
     }
 }
