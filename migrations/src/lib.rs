@@ -15,7 +15,6 @@ mod m20261121_000003_fleet;
 mod m20261121_000004_people;
 mod m20261122_000005_upkeep;
 mod m20261122_000006_serving;
-mod m20261122_000007_child;
 
 /// All changes, in order. The last one is the newest schema that this binary knows.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +30,6 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_people::Migration),
             Box::new(m20261122_000005_upkeep::Migration),
             Box::new(m20261122_000006_serving::Migration),
-            Box::new(m20261122_000007_child::Migration),
         ]
     }
 }

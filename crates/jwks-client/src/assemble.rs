@@ -118,7 +118,7 @@ fn begin(builder: JwksClientBuilder, plan: Plan) -> Result<Owner, BuildError> {
     let parts = Parts { issuer, places: names, foreign, clock, disk, denials, policy, feed, reporter };
     let shared = Arc::new(Shared::new(parts));
     if let Some(kept) = &restored.kept {
-        source.resume(kept.place, kept.provenance());
+        source.resume(kept.place, kept.provenance(), kept.keys.clone());
     }
     shared.restore(restored);
     if let Some(path) = deny_file {

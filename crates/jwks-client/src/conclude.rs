@@ -205,7 +205,7 @@ impl Shared {
         }
         if let Some(Step::Forward(_)) = step {
             // This machine may have slept, and the monotonic clock with it: the set is older than it seems.
-            state.policy.wake(now);
+            state.policy.slept(now);
         }
         let wait_is_over = state.saved_at.is_none_or(|at| at + RETRY_PAUSE <= now);
         if wait_is_over && self.disk.as_ref().is_some_and(DiskCopy::has_failed) {

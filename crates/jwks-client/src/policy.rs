@@ -45,6 +45,8 @@ pub struct Policy {
     staleness: Duration,
     /// The beginning of the last attempt that succeeded: the age of the set is never understated.
     contact: Option<Contact>,
+    /// When the held set was surely the issuer's, as far as that can be compared.
+    as_of: Option<AsOf>,
     /// The beginning of the attempt under way.
     under_way: Option<Duration>,
     /// When the next attempt is due.
@@ -71,21 +73,32 @@ pub struct Policy {
 
 /// `Age` counts whole seconds.
 const AGE_UNIT: Duration = Duration::from_secs(1);
+/// A statement of the feed may be signed by a replica whose look is a lease old, at most two minutes, and is dated by a clock
+/// that is off by a minute at most.
+const WORD_UNIT: Duration = Duration::from_mins(3);
 
 /// When something was true at the issuer: so much `before` the monotonic time `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AsOf {
-    /// The time of the answer.
-    pub at: Duration,
-    /// What it says of its age.
-    pub before: Duration,
+    at: Duration,
+    before: Duration,
 }
 
 impl AsOf {
+    /// An answer at this time that says that it is so old. Older than any set may be used is as old as it gets.
+    #[must_use]
+    pub fn new(at: Duration, age: Duration) -> Self {
+        Self { at, before: age.min(MAX_STALENESS) }
+    }
+
     /// Whether this was surely true at an earlier time than the other: a copy of a cache, or of a replica that is cut off.
     #[must_use]
     pub fn is_older_than(self, other: Self) -> bool {
         self.at + other.before + AGE_UNIT < other.at + self.before
+    }
+
+    fn or_later(self, other: Option<Self>) -> Self {
+        other.filter(|other| self.at + other.before < other.at + self.before).unwrap_or(self)
     }
 }
 
@@ -112,6 +125,7 @@ impl Policy {
             freshness: timing.freshness(),
             staleness: timing.staleness(),
             contact: None,
+            as_of: None,
             under_way: None,
             next_at: Duration::ZERO,
             granted: false,
@@ -143,7 +157,8 @@ impl Policy {
     #[must_use]
     pub fn restored(self, now: Duration, age: Duration, staleness: Duration) -> Self {
         let contact = Some(Contact::Earlier { at: now, before: age });
-        Self { contact, staleness: staleness.min(self.timing.staleness()), next_at: now, ..self }
+        let as_of = Some(AsOf::new(now, age));
+        Self { contact, as_of, staleness: staleness.min(self.timing.staleness()), next_at: now, ..self }
     }
 
     /// An attempt is due now, or as soon as the issuer allows: somebody needs the set for the first time, or a source has
@@ -169,11 +184,12 @@ impl Policy {
         let default = if confirmed { self.staleness } else { self.timing.staleness() };
         self.staleness = says.stale.unwrap_or(default).min(self.timing.staleness());
         let began = self.under_way.take().unwrap_or(now);
-        let before = says.age.min(MAX_STALENESS);
-        // Somebody who has heard less lately confirms the set, but not that it is younger.
-        if !self.as_of().is_some_and(|held| AsOf { at: now, before }.is_older_than(held)) {
-            self.contact = Some(Contact::Own { at: began, before });
-        }
+        let said = AsOf::new(began, says.age);
+        // Who has heard of the issuer longer ago than we confirms the set, and makes it no older.
+        let known = self.age(began).filter(|_| confirmed);
+        let before = known.map_or(said.before, |known| known.min(said.before));
+        self.contact = Some(Contact::Own { at: began, before });
+        self.as_of = Some(said.or_later(self.as_of.filter(|_| confirmed)));
         self.fetched_at = Some(began);
         self.failures = 0;
         self.barred_until = Duration::ZERO;
@@ -206,6 +222,7 @@ impl Policy {
             return false;
         }
         self.contact = Some(Contact::Vouched { at: began, before });
+        self.as_of = self.as_of.map(|known| AsOf::new(began, before + WORD_UNIT).or_later(Some(known)));
         self.outdated = 0;
         if self.failures == 0 && self.under_way.is_none() && !self.promised && self.next_at > began {
             self.next_at = self.fetch_after_word(began, before, jitter);
@@ -294,15 +311,17 @@ impl Policy {
         })
     }
 
-    /// When the held set was last known to be the issuer's; `None` without one, or if it does not age.
+    /// When the held set was surely the issuer's, at the latest: another set from before is none to change to. `None` if that
+    /// is not known, or the set is of no use any more.
     #[must_use]
-    pub fn as_of(&self) -> Option<AsOf> {
-        match self.contact? {
-            Contact::Own { at, before }
-            | Contact::Vouched { at, before }
-            | Contact::Earlier { at, before } => Some(AsOf { at, before }),
-            Contact::Fixed => None,
-        }
+    pub fn as_of(&self, now: Duration) -> Option<AsOf> {
+        self.as_of.filter(|_| self.is_usable(now))
+    }
+
+    /// The monotonic clock may have stood still: ages by it and by the issuer's clock cannot be compared.
+    pub fn slept(&mut self, now: Duration) {
+        self.as_of = None;
+        self.wake(now);
     }
 
     /// For how long after its last contact the held set may be used while the issuer cannot be reached.

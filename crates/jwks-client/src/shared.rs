@@ -271,9 +271,9 @@ impl Shared {
         state.place.filter(|_| state.policy.is_usable(self.clock.monotonic()))
     }
 
-    /// When the held set was last known to be the issuer's.
+    /// When the held set was surely the issuer's, if it may be used.
     pub(crate) fn as_of(&self) -> Option<AsOf> {
-        self.state().policy.as_of()
+        self.state().policy.as_of(self.clock.monotonic())
     }
 
     /// The last handle is gone: the task ends with it.

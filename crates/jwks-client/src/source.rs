@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::{
     FetchError,
+    event::Change,
     fetch::{Failed, Http},
     held::PreparedKeys,
     http_cache::{Horizons, Validators},
@@ -50,7 +51,7 @@ pub(crate) struct When<'r> {
     pub(crate) report: &'r [HeaderValue],
     /// By which the end of a request is dated.
     pub(crate) clock: &'r dyn Clock,
-    /// When the held set was last known to be the issuer's: another one must not be older.
+    /// When the held set was surely the issuer's: another one from the same place must not be older.
     pub(crate) as_of: Option<AsOf>,
 }
 
@@ -68,6 +69,15 @@ pub(crate) struct Provenance {
     pub(crate) validators: Validators,
 }
 
+/// The set that was taken last: which place it is from, and how it came. Only that place can say "not modified", and only
+/// what that place says is compared by its age.
+#[derive(Debug)]
+struct LastTaken {
+    place: usize,
+    provenance: Provenance,
+    keys: PreparedKeys,
+}
+
 /// Where the key set of one issuer comes from, and what was learned about it.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -75,8 +85,7 @@ pub(crate) struct Source {
     places: Vec<Place>,
     /// Reads a document: with the key names of this house, or of others.
     parse: Parse,
-    /// Which place the held set is from, and how it came. Only that place can say "not modified".
-    held: Option<(usize, Provenance)>,
+    held: Option<LastTaken>,
     /// The place that answered last: the second to be tried.
     last_good: usize,
 }
@@ -91,8 +100,8 @@ impl Source {
     }
 
     /// Goes on where an earlier process was, with a set that is held again.
-    pub(crate) fn resume(&mut self, place: usize, provenance: Provenance) {
-        self.held = Some((place, provenance));
+    pub(crate) fn resume(&mut self, place: usize, provenance: Provenance, keys: PreparedKeys) {
+        self.held = Some(LastTaken { place, provenance, keys });
         self.last_good = place;
     }
 
@@ -150,19 +159,29 @@ impl Source {
         let Some(place) = self.places.get_mut(index) else {
             return Err(FetchError::NoUsableKey.into());
         };
-        let known = self.held.as_ref().filter(|(from, _)| *from == index).map(|(_, provenance)| provenance);
+        let held = self.held.as_ref().filter(|held| held.place == index);
+        let known = held.map(|held| &held.provenance);
         let when = if index == 0 { when } else { When { report: &[], ..when } };
         let attempt = place.fetch(self.http.as_ref(), known, when, self.parse);
         let result = tokio::time::timeout(share, attempt).await;
         let (keys, says, received) =
             result.unwrap_or_else(|_| Err(FetchError::Timeout.into())).inspect_err(|_| place.mistrust())?;
-        if keys.is_some() {
-            let offered = AsOf { at: when.clock.monotonic(), before: says.age };
-            if when.as_of.is_some_and(|held| offered.is_older_than(held)) {
-                return Err(FetchError::Older.into());
+        let offered = AsOf::new(when.clock.monotonic(), says.age);
+        let is_older = when.as_of.is_some_and(|held| offered.is_older_than(held));
+        let held = self.held.as_ref().filter(|held| held.place == index);
+        let (keys, received) = match (keys, held) {
+            (Some(keys), Some(held)) if is_older => {
+                if !Change::between(Some(&held.keys), &keys).is_none() {
+                    return Err(FetchError::Older.into());
+                }
+                (None, None)
             }
+            (keys, _) => (keys, received),
+        };
+        if let Some(keys) = &keys {
             let provenance = received.as_ref().map(|received| received.provenance.clone());
-            self.held = Some((index, provenance.unwrap_or_default()));
+            let provenance = provenance.unwrap_or_default();
+            self.held = Some(LastTaken { place: index, provenance, keys: keys.clone() });
         }
         self.last_good = index;
         let feed = place.revocations_uri().cloned();

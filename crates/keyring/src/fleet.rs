@@ -17,9 +17,20 @@ pub struct FleetView {
     pub verifiers: Vec<Witness>,
     /// Whether some verifiers could not be noted, for there were too many.
     pub incomplete: bool,
-    /// Since when some replica has been ready, without a break of more than a lease, by the clock of the database; none
-    /// if there never was a break.
-    pub served_since: Option<NumericDate>,
+    /// Whether somebody serves what is published.
+    pub serving: Serving,
+}
+
+/// Whether somebody serves what is published: if nobody does, no verifier learns anything while the clock goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Serving {
+    /// All the while.
+    #[default]
+    Always,
+    /// Some replica has been ready since then, by the clock of the database, without a break of more than a lease.
+    Since(NumericDate),
+    /// No replica is ready.
+    Nobody,
 }
 
 /// Somebody who holds a key set.
@@ -36,13 +47,6 @@ pub struct Witness {
 }
 
 impl FleetView {
-    /// When a key that is published since then has been for the lead. A lead that passes while no replica is ready
-    /// teaches nobody: who asks gets the set of before, or nothing. It begins anew.
-    #[must_use]
-    pub fn end_of_lead(&self, published: NumericDate, policy: &RotationPolicy) -> NumericDate {
-        self.served_since.map_or(published, |since| since.max(published)) + policy.lifetimes().lead
-    }
-
     /// The replicas that are alive.
     pub fn live_replicas(&self, policy: &RotationPolicy, now: NumericDate) -> impl Iterator<Item = &Witness> {
         alive(&self.replicas, now, policy.replica_silence())

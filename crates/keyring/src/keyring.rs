@@ -46,6 +46,9 @@ pub enum StepRefused {
         /// The earliest time at which a rotation is allowed.
         earliest: NumericDate,
     },
+    /// Nobody serves the next key: time alone does not make it known.
+    #[error("no replica is ready: the next {0} key may sign when it has been served for long enough")]
+    NobodyServes(Algorithm),
     /// A replica does not publish the next key yet: verifiers that ask it would not learn the key.
     #[error(
         "the replica {replica} does not publish {kid} yet; it is waited for until it was silent for three leases"

@@ -41,7 +41,7 @@ mod signing_key;
 mod state;
 
 pub use context::{KeyContext, PURPOSE};
-pub use fleet::{FleetView, Witness};
+pub use fleet::{FleetView, Serving, Witness};
 pub use generate::{GenerateError, generate};
 pub use kek::{KeyEncryptionKey, WeakKey};
 pub use keyring::{Keyring, ManagedKey, Move, StepRefused};

@@ -1,6 +1,6 @@
 use claviger_jose::{Algorithm, Kid, NumericDate};
 
-use crate::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, StepRefused};
+use crate::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, Serving, StepRefused};
 
 /// One thing to do to a keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,8 @@ impl Keyring {
                 (Some(_), None) => {}
                 (Some(active), Some(next)) => {
                     let kid = *next.jwk.kid();
-                    if now >= rotation_due(active, next, policy, fleet)
+                    let due = rotation_due(active, next, policy, fleet.serving);
+                    if due.is_some_and(|due| now >= due)
                         && self.has_room(alg)
                         && fleet.replicas_without(kid, policy, now).next().is_none()
                     {
@@ -87,7 +88,7 @@ impl Keyring {
     /// waits for that.
     ///
     /// # Errors
-    /// [`StepRefused::TooEarly`] with the earliest time; [`StepRefused::ReplicaBehind`];
+    /// [`StepRefused::TooEarly`] with the earliest time; [`StepRefused::NobodyServes`]; [`StepRefused::ReplicaBehind`];
     /// [`StepRefused::NothingPrepared`]; [`StepRefused::SetFull`] until a retiring key has left.
     pub fn plan_rotation(
         &self,
@@ -106,7 +107,7 @@ impl Keyring {
     /// must publish it all the same: they do within seconds, or are no longer waited for.
     ///
     /// # Errors
-    /// As [`plan_rotation`](Self::plan_rotation), but for [`StepRefused::TooEarly`].
+    /// As [`plan_rotation`](Self::plan_rotation), but for [`StepRefused::TooEarly`] and [`StepRefused::NobodyServes`].
     pub fn plan_forced_rotation(
         &self,
         alg: Algorithm,
@@ -127,9 +128,13 @@ impl Keyring {
         now: NumericDate,
     ) -> Result<Vec<Step>, StepRefused> {
         let ManagedKey { jwk, state } = self.find(&kid)?;
-        let earliest = fleet.end_of_lead(state.since(), policy);
-        if known_by == KnownBy::Lead && now < earliest && self.active(jwk.alg()).is_some() {
-            return Err(StepRefused::TooEarly { alg: jwk.alg(), earliest });
+        if known_by == KnownBy::Lead && self.active(jwk.alg()).is_some() {
+            let alg = jwk.alg();
+            let earliest = policy.end_of_lead(state.since(), fleet.serving);
+            let earliest = earliest.ok_or(StepRefused::NobodyServes(alg))?;
+            if now < earliest {
+                return Err(StepRefused::TooEarly { alg, earliest });
+            }
         }
         let step = Step::Activate { kid, known_by };
         self.clone().apply(&step, None, policy, now)?;
@@ -176,31 +181,35 @@ impl Keyring {
         revoked.chain(Algorithm::ALL.map(|alg| Step::Create { alg, active: true })).collect()
     }
 
-    /// When [`plan`](Self::plan) will next have something to do, if nothing changes before and no replica is behind.
+    /// When [`plan`](Self::plan) will next have something to do, if nothing changes before, somebody serves the keys and no
+    /// replica is behind.
     #[must_use]
-    pub fn next_due(&self, policy: &RotationPolicy, fleet: &FleetView) -> Option<(NumericDate, Step)> {
+    pub fn next_due(&self, policy: &RotationPolicy, serving: Serving) -> Option<(NumericDate, Step)> {
         let mut times: Vec<NumericDate> = self.keys().iter().filter_map(|key| key.state.until()).collect();
         for alg in Algorithm::ALL {
-            match self.rotation_due(alg, policy, fleet) {
-                Some(due) if self.has_room(alg) => times.push(due),
-                Some(_) => {}
-                None => times.push(NumericDate::from_secs(0)),
+            let (Some(active), Some(next)) = (self.active(alg), self.prepared(alg)) else {
+                times.push(NumericDate::from_secs(0));
+                continue;
+            };
+            if self.has_room(alg) {
+                times.extend(rotation_due(active, next, policy, serving));
             }
         }
         let time = times.into_iter().min()?;
-        let nobody_is_behind = FleetView { served_since: fleet.served_since, ..FleetView::default() };
-        self.plan(policy, &nobody_is_behind, time).first().map(|step| (time, *step))
+        let fleet = FleetView { serving, ..FleetView::default() };
+        self.plan(policy, &fleet, time).first().map(|step| (time, *step))
     }
 
-    /// When the prepared key of an algorithm will sign, if nobody hurries it; `None` if none is prepared, or none is active.
+    /// When the prepared key of an algorithm will sign, if nobody hurries it; `None` if none is prepared, none is active, or
+    /// nobody serves them.
     #[must_use]
     pub fn rotation_due(
         &self,
         alg: Algorithm,
         policy: &RotationPolicy,
-        fleet: &FleetView,
+        serving: Serving,
     ) -> Option<NumericDate> {
-        Some(rotation_due(self.active(alg)?, self.prepared(alg)?, policy, fleet))
+        rotation_due(self.active(alg)?, self.prepared(alg)?, policy, serving)
     }
 }
 
@@ -208,8 +217,8 @@ fn rotation_due(
     active: &ManagedKey,
     next: &ManagedKey,
     policy: &RotationPolicy,
-    fleet: &FleetView,
-) -> NumericDate {
+    serving: Serving,
+) -> Option<NumericDate> {
     let period_ends = active.state.since() + policy.lifetimes().period;
-    period_ends.max(fleet.end_of_lead(next.state.since(), policy))
+    policy.end_of_lead(next.state.since(), serving).map(|learned| learned.max(period_ends))
 }

@@ -1,5 +1,9 @@
 use std::time::Duration;
 
+use claviger_jose::NumericDate;
+
+use crate::Serving;
+
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -114,6 +118,27 @@ impl RotationPolicy {
     #[must_use]
     pub const fn unchecked(lifetimes: Lifetimes) -> Self {
         Self(lifetimes)
+    }
+
+    /// When a key that was published then may sign by the clock; `None` while nobody serves it.
+    ///
+    /// It is published for the lead. What of that fell into a break, in which no replica was ready, has taught nobody: after
+    /// a break it is served for as long as the lead has to be at least.
+    #[must_use]
+    pub fn end_of_lead(&self, published: NumericDate, serving: Serving) -> Option<NumericDate> {
+        let end = published + self.0.lead;
+        match serving {
+            Serving::Always => Some(end),
+            Serving::Since(since) => Some(end.max(since + self.least_lead().min(self.0.lead))),
+            Serving::Nobody => None,
+        }
+    }
+
+    /// How long a verifier takes at most to learn a key that every replica serves.
+    fn least_lead(&self) -> Duration {
+        let Lifetimes { freshness, lease, skew, foreign_verifiers, .. } = self.0;
+        let cached = if foreign_verifiers { freshness.max(HOUR) } else { freshness };
+        cached.saturating_add(lease).saturating_add(skew)
     }
 
     /// How long a replica may be silent before nobody waits for it: it has long stopped to sign.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use claviger_jose::{Algorithm, Jwk, NumericDate, PublicKey};
 use claviger_keyring::{
-    FleetView, KeyState, Keyring, KnownBy, Lifetimes, ManagedKey, RotationPolicy, Step, StepRefused, Witness,
+    FleetView, KeyState, Keyring, KnownBy, Lifetimes, ManagedKey, RotationPolicy, Serving, Step, StepRefused,
+    Witness,
 };
 use expect_test::{Expect, expect};
 
@@ -103,8 +104,7 @@ fn the_published_set_never_outgrows_what_verifiers_read() {
         rsa(0xff, KeyState::Active { since: at(0) }),
         rsa(0xfd, KeyState::Prepared { since: at(0) }),
     ]);
-    let (time, step) =
-        Keyring::new(keys).next_due(&RotationPolicy::default(), &FleetView::default()).unwrap();
+    let (time, step) = Keyring::new(keys).next_due(&RotationPolicy::default(), Serving::Always).unwrap();
     assert_eq!(time, at(1), "the first that leaves makes room");
     assert!(matches!(step, Step::Remove { .. }));
 }
@@ -277,31 +277,37 @@ fn only_an_operator_who_insists_rotates_before_the_key_is_known() {
 
 // S-33 S-36
 #[test]
-fn a_lead_in_which_no_replica_was_ready_begins_anew() {
-    let lead = Lifetimes::default().lead;
-    let keyring = Keyring::new(vec![active(1, -24 * 40), prepared(2, -24)]);
+fn after_a_break_in_which_no_replica_was_ready_a_key_is_served_for_long_enough_before_it_signs() {
     let policy = RotationPolicy::default();
-    let mut fleet = FleetView { served_since: Some(at(-3)), ..FleetView::default() };
-    let earliest = at(-3) + lead;
+    let keyring = Keyring::new(vec![active(1, -24 * 40), prepared(2, -24)]);
+    let served = |serving| FleetView { serving, ..FleetView::default() };
+    // A foreign verifier may hold its set for an hour, a replica for a lease, and clocks differ.
+    let earliest = at(0) + Duration::from_secs(3600 + 60 + 30);
     let early = StepRefused::TooEarly { alg: Algorithm::Es256, earliest };
-    assert_eq!(keyring.rotation_due(Algorithm::Es256, &policy, &fleet), Some(earliest));
-    for (now, expected) in [(0, Err(early.clone())), (20, Err(early)), (21, Ok("activate K2".to_owned()))] {
-        let steps = keyring.plan_rotation(Algorithm::Es256, &policy, &fleet, at(now));
-        assert_eq!(steps.map(|steps| es256(&steps)), expected, "{now} h");
-        let is_planned = es256(&keyring.plan(&policy, &fleet, at(now))).contains("activate K2");
-        assert_eq!(is_planned, expected.is_ok(), "{now} h");
+    let activates = || Ok("activate K2".to_owned());
+    for (serving, now, expected) in [
+        (Serving::Since(at(0)), 0, Err(early.clone())),
+        (Serving::Since(at(0)), 1, Err(early)),
+        (Serving::Since(at(0)), 2, activates()),
+        (Serving::Since(at(-24)), 0, activates()),
+        (Serving::Nobody, 9, Err(StepRefused::NobodyServes(Algorithm::Es256))),
+    ] {
+        let (fleet, now) = (served(serving), at(now));
+        let steps = keyring.plan_rotation(Algorithm::Es256, &policy, &fleet, now);
+        assert_eq!(steps.map(|steps| es256(&steps)), expected, "{serving:?} {now}");
+        let is_planned = es256(&keyring.plan(&policy, &fleet, now)).contains("activate K2");
+        assert_eq!(is_planned, expected.is_ok(), "{serving:?} {now}");
+        let forced = keyring.plan_forced_rotation(Algorithm::Es256, &policy, &fleet, now);
+        assert_eq!(forced.map(|steps| es256(&steps)), activates(), "an operator may insist");
+        let stolen = keyring.plan_revocation(*jwk(1).kid(), &policy, &fleet, now);
+        assert_eq!(es256(&stolen.unwrap()), "revoke K1, activate K2", "an emergency does not wait");
     }
-    let forced = keyring.plan_forced_rotation(Algorithm::Es256, &policy, &fleet, at(0));
-    assert_eq!(es256(&forced.unwrap()), "activate K2", "an operator may insist");
-    let stolen = keyring.plan_revocation(*jwk(1).kid(), &policy, &fleet, at(0));
-    assert_eq!(es256(&stolen.unwrap()), "revoke K1, activate K2", "an emergency does not wait");
-
-    fleet.served_since = Some(at(-25));
-    assert_eq!(
-        keyring.rotation_due(Algorithm::Es256, &policy, &fleet),
-        Some(at(0)),
-        "it was served all along"
-    );
+    let due = |serving| keyring.rotation_due(Algorithm::Es256, &policy, serving);
+    assert_eq!(due(Serving::Since(at(0))), Some(earliest));
+    assert_eq!((due(Serving::Always), due(Serving::Nobody)), (Some(at(0)), None));
+    let young = Keyring::new(vec![active(1, -24 * 40), prepared(2, -1)]);
+    let due = young.rotation_due(Algorithm::Es256, &policy, Serving::Since(at(0)));
+    assert_eq!(due, Some(at(23)), "its lead is longer than that");
 }
 
 #[test]
@@ -323,7 +329,7 @@ fn the_next_step_is_announced_with_its_time() {
     let short = Lifetimes { period: Duration::from_secs(2 * DAY), ..Lifetimes::default() };
     let policy = RotationPolicy::new(short).unwrap();
     let next = |keys: &[ManagedKey]| {
-        let (time, step) = Keyring::new(keys.to_vec()).next_due(&policy, &FleetView::default()).unwrap();
+        let (time, step) = Keyring::new(keys.to_vec()).next_due(&policy, Serving::Always).unwrap();
         (time.since(at(0)).as_secs() / HOUR, describe(&step))
     };
     let mut keys = vec![active(1, 0), prepared(2, 0)];

@@ -45,7 +45,7 @@ pub struct Replica {
 
 /// The time in which some replica was ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Serving {
+pub struct ServingTime {
     /// When it began: there was a break before, or nothing.
     pub since: NumericDate,
     /// When a replica last said that it is ready.
@@ -82,7 +82,9 @@ impl Store {
     pub async fn note_serving(&self, longest_break: Duration) -> Result<(), StoreError> {
         let now = clock(self.db.get_database_backend());
         let longest = i64::try_from(longest_break.as_secs()).unwrap_or(i64::MAX);
-        let begins = format!("CASE WHEN {now} - serving.seen > {longest} THEN {now} ELSE serving.since END");
+        // A clock that was ahead for a moment is not waited for.
+        let is_new = format!("{now} - serving.seen > {longest} OR serving.since > {now}");
+        let begins = format!("CASE WHEN {is_new} THEN {now} ELSE serving.since END");
         let insert = Query::insert()
             .into_table(serving::Entity)
             .columns([serving::Column::Id, serving::Column::Since, serving::Column::Seen])
@@ -102,10 +104,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] above all.
-    pub async fn serving(&self) -> Result<Option<Serving>, StoreError> {
+    pub async fn serving(&self) -> Result<Option<ServingTime>, StoreError> {
         let damaged = || StoreError::Corrupt("a time in serving".to_owned());
         let row = serving::Entity::find_by_id(1_i16).one(&self.db).await?;
-        let times = row.map(|row| Some(Serving { since: date(row.since)?, seen: date(row.seen)? }));
+        let times = row.map(|row| Some(ServingTime { since: date(row.since)?, seen: date(row.seen)? }));
         times.map(|times| times.ok_or_else(damaged)).transpose()
     }
 

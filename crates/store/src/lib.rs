@@ -112,7 +112,7 @@ pub use code::{NewCode, PresentedCode, Redeemed, Redemption};
 pub use consent::Consent;
 pub use error::StoreError;
 pub use failpoint::failpoint;
-pub use fleet::{Heartbeat, Replica, Serving};
+pub use fleet::{Heartbeat, Replica, ServingTime};
 pub use keys::{KeyOp, KeySnapshot, NewKey, StoredKey, UnreadableKey};
 pub use link::{Link, LinkOutcome, LinkPurpose};
 pub use lock::ServingLock;

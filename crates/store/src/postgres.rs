@@ -97,13 +97,14 @@ async fn answers_after(connection: &mut PgConnection, idle_for: Duration) -> Res
 }
 
 /// The pool asks one that comes back by itself, but without an end. So one whose statement was given up is asked before, with
-/// one; asked each time, all of them would be asked twice.
+/// one; asked each time, all of them would be asked twice. One whose other end vanishes in the moment after an answer is lost
+/// to the pool for as long as TCP waits.
 async fn answers_if_in_trouble(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     if is_trouble() { answers(connection).await } else { Ok(true) }
 }
 
-/// A connection whose other end is gone without a word is given up at once, and so never fills a place of the pool for the
-/// minutes that TCP would wait.
+/// A connection whose other end is gone without a word is given up at once, and fills no place of the pool for the minutes
+/// that TCP would wait.
 async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let silent = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
     tokio::time::timeout(ANSWER, connection.ping()).await.map_err(silent)?.map(|()| true)

@@ -4,6 +4,7 @@
 //! time-out.
 
 use std::{
+    pin::pin,
     sync::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -54,23 +55,23 @@ async fn in_time<T>(
 ) -> Result<T, DbErr> {
     match backend {
         DbBackend::Postgres => {
-            let mut fate = Fate { is_open: true };
-            let ended = tokio::time::timeout(LIMIT, statement).await;
-            fate.is_open = ended.is_err();
+            let mut statement = pin!(tokio::time::timeout(LIMIT, statement));
+            // Dropped before the statement is, which hands its connection back.
+            let mut under_way = UnderWay(true);
+            let ended = statement.as_mut().await;
+            under_way.0 = ended.is_err();
             ended.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
         }
         _ => statement.await,
     }
 }
 
-/// Whether a statement has ended. Whoever drops it before has given it up.
-struct Fate {
-    is_open: bool,
-}
+/// Whether a statement has no answer yet. Whoever drops this meanwhile has given it up.
+struct UnderWay(bool);
 
-impl Drop for Fate {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        if self.is_open {
+        if self.0 {
             BROKEN_OFF.store(uptime(), Ordering::Release);
         }
     }

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use claviger_jose::{Kid, NumericDate};
-use claviger_keyring::{FleetView, RotationPolicy, Witness};
-use claviger_store::{Replica, SeenVerifier, SeenVerifiers, Serving, Store, StoreError};
+use claviger_keyring::{FleetView, RotationPolicy, Serving, Witness};
+use claviger_store::{Replica, SeenVerifier, SeenVerifiers, ServingTime, Store, StoreError};
 
 /// What is remembered of the fleet at one moment.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +18,7 @@ pub struct Witnesses {
     /// The keys of the sets that were published lately, by entity tag.
     pub key_sets: HashMap<String, Arc<[Kid]>>,
     /// Since when some replica is ready; `None` if none ever was.
-    pub serving: Option<Serving>,
+    pub serving: Option<ServingTime>,
 }
 
 impl Witnesses {
@@ -52,14 +52,20 @@ impl Witnesses {
             replicas: self.replicas.iter().map(replica).collect(),
             verifiers: self.verifiers.iter().map(verifier).collect(),
             incomplete: self.is_incomplete(policy, now),
-            served_since: Some(self.served_since(policy, now)),
+            serving: self.serving(policy, now),
         }
     }
 
-    /// This moment, if no replica is ready: whatever is published now, nobody can have learned.
-    fn served_since(&self, policy: &RotationPolicy, now: NumericDate) -> NumericDate {
-        let lasts = |serving: &Serving| now.since(serving.seen) <= policy.lifetimes().lease;
-        self.serving.filter(lasts).map_or(now, |serving| serving.since)
+    fn serving(&self, policy: &RotationPolicy, now: NumericDate) -> Serving {
+        let lasts = |serving: &&ServingTime| now.since(serving.seen) <= policy.lifetimes().lease;
+        let lasting = self.serving.as_ref().filter(lasts);
+        lasting.map_or(Serving::Nobody, |serving| Serving::Since(serving.since))
+    }
+
+    /// Since when the keys are, or were last, served: for who shows what would be due.
+    #[must_use]
+    pub fn last_served(&self) -> Serving {
+        self.serving.map_or(Serving::Always, |serving| Serving::Since(serving.since))
     }
 
     /// Whether a verifier was turned away so lately that it may be alive.

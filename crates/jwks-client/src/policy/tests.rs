@@ -144,34 +144,60 @@ fn the_issuer_can_shorten_the_time_of_staleness_and_not_prolong_it() {
 // S-21
 #[test]
 fn only_a_copy_that_is_surely_from_before_is_older() {
-    let as_of = |now: f64, age: f64| AsOf { at: at(now), before: at(age) };
+    let as_of = |now: f64, age: f64| AsOf::new(at(now), at(age));
     let held = as_of(100.0, 10.0);
     for (now, age, is_older) in [
         (100.0, 0.0, false),
         (130.0, 40.0, false),
         (130.0, 41.0, false),
         (130.0, 42.0, true),
-        (130.0, 1e9, true),
+        (130.0, 1e15, true),
     ] {
         assert_eq!(as_of(now, age).is_older_than(held), is_older, "{age} s old at {now} s");
     }
-    assert_eq!(cold().as_of(), None);
-    assert_eq!(cold().fixed().as_of(), None);
-    assert_eq!(cold().restored(at(5.0), at(3_600.0), at(DAY)).as_of(), Some(as_of(5.0, 3_600.0)));
+    let (ancient, later) = (as_of(100.0, 1e15), AsOf::new(at(200.0), Duration::MAX));
+    assert!(!later.is_older_than(ancient), "beyond all use they are told apart by when they came");
+    assert_eq!(cold().as_of(at(1.0)), None);
+    assert_eq!(cold().fixed().as_of(at(1.0)), None);
+    assert_eq!(cold().restored(at(5.0), at(3_600.0), at(DAY)).as_of(at(6.0)), Some(as_of(5.0, 3_600.0)));
 }
 
 // S-21
 #[test]
-fn a_confirmation_from_before_makes_the_set_no_older() {
+fn a_confirmation_from_before_makes_the_set_no_older_and_of_no_less_use() {
     let mut policy = cold();
+    let says = |age: f64| Horizons { age: at(age), stale: Some(at(60.0)), ..SILENT };
     attempt(&mut policy, 10.0);
-    policy.succeeded(at(10.0), false, SILENT, 0.5);
+    policy.succeeded(at(10.0), false, says(0.0), 0.5);
     attempt(&mut policy, 250.0);
-    policy.succeeded(at(250.0), true, Horizons { age: at(900.0), ..SILENT }, 0.5);
+    policy.succeeded(at(250.0), true, says(900.0), 0.5);
     assert_eq!(policy.age(at(250.0)), Some(at(240.0)));
+    assert_eq!(policy.as_of(at(250.0)), Some(AsOf::new(at(10.0), Duration::ZERO)));
+    assert_eq!(policy.usable_until(), Some(at(550.0)), "a fresh set may always be used");
     attempt(&mut policy, 500.0);
-    policy.succeeded(at(500.0), true, Horizons { age: at(20.0), ..SILENT }, 0.5);
+    policy.succeeded(at(500.0), true, says(20.0), 0.5);
     assert_eq!(policy.age(at(500.0)), Some(at(20.0)));
+    assert_eq!(policy.as_of(at(500.0)), Some(AsOf::new(at(500.0), at(20.0))));
+}
+
+// S-21
+#[test]
+fn what_the_set_is_compared_by_is_the_word_of_the_issuer_and_is_lost_in_sleep() {
+    let mut policy = warm();
+    let fetched = policy.as_of(at(1.0));
+    assert!(fetched.is_some());
+    policy.vouched(at(100.0), at(20.0), 0.5);
+    assert_eq!(policy.as_of(at(100.0)), fetched, "a replica may sign by what it saw a lease ago");
+    policy.vouched(at(290.0), at(20.0), 0.5);
+    assert_eq!(policy.as_of(at(290.0)), Some(AsOf::new(at(290.0), at(200.0))));
+    assert_eq!(
+        policy.as_of(at(290.0 + DAY)),
+        None,
+        "a set that may not be used is no reason to refuse another"
+    );
+    policy.slept(at(300.0));
+    assert_eq!(policy.as_of(at(300.0)), None);
+    assert_eq!(policy.turn(at(300.0)), Turn::Fetch(Cause::Due));
 }
 
 // S-22

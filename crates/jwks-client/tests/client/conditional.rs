@@ -138,10 +138,18 @@ async fn a_copy_from_before_the_held_set_does_not_take_its_place() {
 
     offer(&pair, "600", &[TestKey::es256()]);
     pair.clock.advance(Duration::from_secs(1));
-    let _ = pair.client.refresh_now().await;
+    pair.client.refresh_now().await.unwrap();
     let asked = pair.publisher.request().await;
     assert_eq!(asked[header::IF_NONE_MATCH], "\"new\"", "what is held is what was taken");
+    let status = pair.client.status();
+    assert_eq!(
+        (status.generation, status.age),
+        (1, Some(Duration::from_secs(92))),
+        "the same set is no older one"
+    );
 
+    offer(&pair, "99999999999999999999999", &[TestKey::rs256()]);
+    assert_eq!(pair.refresh().await, Err(FetchError::Older));
     offer(&pair, "0", &[TestKey::es256_other()]);
     pair.refresh().await.unwrap();
     assert_eq!(pair.client.status().generation, 2);

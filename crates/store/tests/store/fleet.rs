@@ -140,6 +140,11 @@ async fn a_break_in_which_nobody_was_ready_is_remembered_and_a_short_one_is_not(
         assert!((7000..7010).contains(&times().await), "it goes on");
         intruder.execute("UPDATE serving SET seen = seen - 62").await.expect("long ago");
         assert!(times().await <= 1, "it begins anew");
+        intruder
+            .execute("UPDATE serving SET since = since + 9000, seen = seen + 9000")
+            .await
+            .expect("a clock");
+        assert!(times().await <= 1, "what a clock that was ahead has left is forgotten");
         assert_eq!(intruder.count("serving").await, 1);
     })
     .await;

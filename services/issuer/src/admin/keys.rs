@@ -22,10 +22,7 @@ use super::{
     guard::Caller,
     problem::{Problem, done},
 };
-use crate::{
-    clock::wall_clock,
-    keys::{Opened, Taken},
-};
+use crate::keys::{Opened, Taken};
 
 const NOTHING: &str = "nothing was changed: try again";
 
@@ -148,8 +145,7 @@ fn key(key: &ManagedKey) -> Value {
 
 fn next(keyring: &Keyring, desk: &Desk) -> Option<Value> {
     let policy = &desk.issuance.config.policy;
-    let fleet = desk.issuance.witnesses.load().view(policy, wall_clock());
-    let (at, due) = keyring.next_due(policy, &fleet)?;
+    let (at, due) = keyring.next_due(policy, desk.issuance.witnesses.load().last_served())?;
     Some(json!({ "at": at, "step": step(&due) }))
 }
 

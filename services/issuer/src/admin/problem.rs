@@ -95,6 +95,7 @@ fn refused(refusal: &Refusal, detail: String) -> Problem {
     let code = match &refusal.reason {
         StepRefused::UnknownKey(_) => return Problem::new(StatusCode::NOT_FOUND, "unknown_key", detail),
         StepRefused::TooEarly { .. } => "too_early",
+        StepRefused::NobodyServes(_) => "nobody_serves",
         StepRefused::ReplicaBehind { .. } => "replica_behind",
         _ => "refused",
     };

@@ -9,12 +9,7 @@ use claviger_oauth::AuthorizeQuery;
 use http::{StatusCode, header::ALLOW};
 
 use super::{Asked, Goal, Interaction, Opened, Refusal, go_on::go_on, push::take};
-use crate::{
-    browser::{Visitor, read_form},
-    clock::wall_clock,
-    pages::ErrorCase,
-    provider::Provider,
-};
+use crate::{browser::Visitor, clock::wall_clock, http::read_form, pages::ErrorCase, provider::Provider};
 
 /// What a request may be long: it travels on inside of pages and addresses, which are bounded too. A longer one is
 /// pushed.

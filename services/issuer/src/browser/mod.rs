@@ -19,7 +19,7 @@ mod visitor;
 
 pub(crate) use cookies::{Cookies, OwnCookie};
 pub(crate) use csrf::{Binding, CsrfToken, Visit};
-pub(crate) use form::{FormRefusal, PostedForm, read_form};
+pub(crate) use form::{FormRefusal, PostedForm};
 pub(crate) use guest::{Guest, SignedIn, held, session_secret, signed_in};
 pub(crate) use origin::{ForeignOrigin, check_origin};
 pub(crate) use visitor::Visitor;

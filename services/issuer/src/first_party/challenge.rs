@@ -8,7 +8,7 @@ use super::{
     InProtocol, Refusal, malformed, private,
     sign_in::{Asked, Bound, Keeper, Typed, first_party, sign_in},
 };
-use crate::browser::{Visitor, read_form};
+use crate::{browser::Visitor, http::read_form};
 
 /// The authorization challenge endpoint (OAuth 2.0 for First-Party Applications, section 5).
 ///

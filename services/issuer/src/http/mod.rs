@@ -16,6 +16,7 @@
 
 mod body;
 mod connection;
+mod form;
 mod limits;
 mod per_ip;
 mod proxies;
@@ -25,6 +26,7 @@ mod subscriber;
 mod watch;
 
 pub use body::{BodyError, read_body};
+pub(crate) use form::read_form;
 pub use limits::ConnectionLimits;
 pub(crate) use per_ip::{PerIp, Share};
 pub use proxies::{TrustedProxies, TrustedProxy, TrustedProxyError};

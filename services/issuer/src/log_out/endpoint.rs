@@ -14,11 +14,10 @@ use secrecy::ExposeSecret;
 use super::{Decision, Ending, Hint, HintFault, LogOutRefusal, ReturnTo, decide, end, own_sessions::names};
 use crate::{
     authorize::Refusal,
-    browser::{
-        Binding, CsrfToken, OwnCookie, PostedForm, SignedIn, Visitor, held, read_form, session_secret,
-    },
+    browser::{Binding, CsrfToken, OwnCookie, PostedForm, SignedIn, Visitor, held, session_secret},
     clock::wall_clock,
     first_party::clear_tokens,
+    http::read_form,
     pages::{ErrorCase, Language, LogOutPage, SESSIONS_PATH, SignedOutPage},
 };
 

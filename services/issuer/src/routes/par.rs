@@ -13,7 +13,7 @@ use serde_json::json;
 use super::answer::Refused;
 use crate::{
     authorize::{PushRefusal, Pushed, push},
-    browser::read_form,
+    http::read_form,
     provider::Provider,
 };
 

@@ -15,7 +15,7 @@ use claviger_store::{Client, StoreError};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::{cors, introspect::introspect, revoke::revoke, userinfo::userinfo};
-use crate::{browser::read_form, provider::Provider, server::Issuance};
+use crate::{http::read_form, provider::Provider, server::Issuance};
 
 /// How soon it is worth asking again when the database does not answer.
 const RETRY_AFTER: u32 = 5;

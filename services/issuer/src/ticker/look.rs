@@ -32,10 +32,13 @@ impl Ticker {
         outcome
     }
 
-    /// Looks whether anything has changed, and renews the lease.
+    /// Looks whether anything has changed, and renews the lease. Not before its server listens: then whoever is ready serves.
     pub(super) async fn look(&self) -> Result<(), TickError> {
         let registry = self.refresh().await?;
         self.beat().await?;
+        if self.issuance.why_not_ready().is_none() {
+            self.store.note_serving(self.issuance.config.policy.lifetimes().lease).await?;
+        }
         self.keep_set(&self.issuance.keys.load_full()).await?;
         // Last: one damaged row of the registry must not end issuing for all others.
         if registry != self.issuance.registry.load().revision {
@@ -114,7 +117,7 @@ impl Ticker {
         Ok(())
     }
 
-    /// Says that this replica is alive, what it publishes, and whether it is ready: who asks is sent to those who are.
+    /// Says that this replica is alive, and what it publishes.
     pub(super) async fn beat(&self) -> Result<(), StoreError> {
         let issuance = &self.issuance;
         let heartbeat = Heartbeat {
@@ -125,11 +128,7 @@ impl Ticker {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             refusal: issuance.why_not_ready(),
         };
-        self.store.beat(&heartbeat).await?;
-        if heartbeat.refusal.is_none() {
-            self.store.note_serving(issuance.config.policy.lifetimes().lease).await?;
-        }
-        Ok(())
+        self.store.beat(&heartbeat).await
     }
 
     pub(super) async fn load_keys(&self) -> Result<(), TickError> {

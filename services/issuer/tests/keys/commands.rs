@@ -36,10 +36,17 @@ async fn the_log_is_verified_and_the_record_that_was_altered_is_named() {
 }
 
 // S-33
-#[test]
-fn a_rotation_too_early_is_one_line_with_what_would_be_right() {
+#[tokio::test]
+async fn a_rotation_too_early_is_one_line_with_what_would_be_right() {
     let home = Home::new();
     home.out(&["keys", "rotate"]);
+    for arguments in [&["keys", "rotate", "--now"][..], &["keys", "rotate", "--wait", "--timeout", "1m"]] {
+        let text = err(&home.run(arguments));
+        assert!(text.lines().count() == 1 && text.contains("no replica is ready"), "{text}");
+        assert!(text.contains("--force"), "{text}");
+    }
+    let intruder = Intruder::of(home.path().join("claviger.db")).await;
+    intruder.execute("INSERT INTO serving VALUES (1, unixepoch(), unixepoch())").await;
     for arguments in [&["keys", "rotate", "--now"][..], &["keys", "rotate", "--wait", "--timeout", "1m"]] {
         let ran = home.run(arguments);
         assert_eq!(ran.status.code(), Some(1));

@@ -30,6 +30,7 @@ impl House {
         let url = format!("sqlite://{}", directory.path().join("claviger.db").display());
         let store = Store::open::<Migrator>(&url).await.expect("the database opens");
         let policy = RotationPolicy::new(lifetimes).expect("a policy that breaks nothing");
+        store.note_serving(lifetimes.lease).await.expect("somebody serves");
         let house = Self { store, policy, vault: vault(7), directory };
         house.rotation().take_due_steps().await.expect("the first keys are made");
         house

@@ -1,6 +1,7 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Stdio},
+    time::Duration,
 };
 
 use claviger_issuer::keys::RotationError;
@@ -105,6 +106,7 @@ impl Rig {
         keep(&store, "both", &[active, next]).await;
         keep(&store, "new", &[next]).await;
         beat(&store, "both").await;
+        store.note_serving(Duration::from_mins(1)).await.expect("it is ready");
         report(&store, "a", "both", Some(0)).await;
         report(&store, "b", "old", None).await;
         Self { home, store, active }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use claviger_jwks_client::simulation::{
-    AsOf, Consequence, Horizons, PollEnd, PollTimes, StatementFault, poll_ended,
+    Consequence, Horizons, PollEnd, PollTimes, StatementFault, poll_ended,
 };
 
 use crate::{
@@ -112,9 +112,7 @@ impl World {
         let says =
             Horizons { age, fresh: self.says().fresh.map(|fresh| fresh.saturating_sub(age)), ..self.says() };
         let (before, set) = (self.verifiers[verifier].held, self.database.set_of(flight.version));
-        if before != Some(set)
-            && self.verifiers[verifier].holds_later(AsOf { at: monotonic(self.now), before: age })
-        {
+        if before != Some(set) && self.verifiers[verifier].holds_later(self.now, age) {
             self.verifiers[verifier].failed(flight.errand, self.now, &mut self.chance);
             return false;
         }

@@ -260,9 +260,12 @@ impl Verifier {
     }
 
     /// Whether its set is surely later than one that is offered. Other people's clients do not ask.
-    pub(crate) fn holds_later(&self, offered: AsOf) -> bool {
+    pub(crate) fn holds_later(&self, now: Millis, age: Duration) -> bool {
         match &self.client {
-            Client::Ours { policy, .. } => policy.as_of().is_some_and(|held| offered.is_older_than(held)),
+            Client::Ours { policy, .. } => {
+                let held = policy.as_of(monotonic(now));
+                held.is_some_and(|held| AsOf::new(monotonic(now), age).is_older_than(held))
+            }
             Client::Foreign { .. } => false,
         }
     }

@@ -1,7 +1,7 @@
 //! The world of one run: the database, three replicas, the verifiers, and what happens to them.
 
 use claviger_jose::{Algorithm, NumericDate};
-use claviger_keyring::{FleetView, Witness};
+use claviger_keyring::{FleetView, Serving, Witness};
 
 use claviger_verifier::simulation::Acceptance;
 
@@ -162,8 +162,8 @@ impl World {
             .map(|replica| seen(replica.last_look(self.now), Some(replica.view)))
             .collect();
         let is_served = self.is_served(self.last_ready());
-        let served_since = if is_served { date(self.served_since) } else { self.date() };
-        let mut fleet = FleetView { replicas, served_since: Some(served_since), ..FleetView::default() };
+        let serving = if is_served { Serving::Since(date(self.served_since)) } else { Serving::Nobody };
+        let mut fleet = FleetView { replicas, serving, ..FleetView::default() };
         if with_verifiers {
             let reports = self.verifiers.iter().filter(|verifier| verifier.class.is_ours());
             let reports = reports.filter_map(|verifier| verifier.reported(self.now));
@@ -208,8 +208,8 @@ impl World {
 
     /// When the plan has something to do next; a second from now if somebody is waited for.
     fn plan_tick(&mut self) {
-        let fleet = FleetView { served_since: Some(date(self.served_since)), ..FleetView::default() };
-        if let Some((due, _)) = self.database.keyring.next_due(&self.scenario.policy, &fleet) {
+        let serving = Serving::Since(date(self.served_since));
+        if let Some((due, _)) = self.database.keyring.next_due(&self.scenario.policy, serving) {
             self.next_tick = (moment(due) + self.chance.between(0, SECOND - 1)).max(self.now + SECOND);
             self.agenda.put(self.next_tick, Event::Tick);
         }

@@ -52,15 +52,14 @@ fn order(state: KeyState) -> u8 {
 /// What is known and what is planned of a key's life.
 fn spans(view: &StatusView, key: &ManagedKey, now: NumericDate) -> Vec<Span> {
     let lifetimes = view.policy.lifetimes();
-    let due = view.rotation_due(key.jwk.alg(), now).map(|due| due.max(now));
+    let due = view.rotation_due(key.jwk.alg()).map(|due| due.max(now));
     let made = view.created.get(key.jwk.kid()).copied();
     let mut spans = Vec::new();
     let mut draw = |kind, from, to| spans.push(Span { kind, from, to });
     match key.state {
         KeyState::Prepared { since } => {
             draw("prepared", since, now);
-            let learned = view.fleet(now).end_of_lead(since, &view.policy);
-            if now < learned {
+            if let Some(learned) = view.end_of_lead(since).filter(|learned| now < *learned) {
                 draw("lead", since, learned);
             }
             let follows = view.keyring.prepared(key.jwk.alg()).is_some_and(|next| next.jwk == key.jwk);

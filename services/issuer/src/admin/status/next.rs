@@ -78,7 +78,7 @@ fn learned(view: &StatusView, next: &ManagedKey, now: NumericDate) -> Markup {
     let replicas = fleet.replicas.len();
     let publishing = replicas - fleet.replicas_without(key, policy, now).count();
     let KeyState::Prepared { since } = next.state else { return html! {} };
-    let safe = fleet.end_of_lead(since, policy);
+    let Some(safe) = view.end_of_lead(since) else { return html! {} };
     html! {
         p {
             (kid(next)) " follows; published " (words::relative(since, now))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use claviger_jose::{Jwk, Kid, NumericDate, PublicKey, VerifierReport};
 use claviger_keyring::{KeyState, Keyring, ManagedKey, RotationPolicy};
-use claviger_store::{Heartbeat, Replica, SeenVerifier, Serving};
+use claviger_store::{Heartbeat, Replica, SeenVerifier, ServingTime};
 
 use super::{FeedFacts, OwnFacts, StatusView};
 use crate::witnesses::Witnesses;
@@ -134,7 +134,7 @@ pub(crate) fn view(keys: Vec<ManagedKey>, verifiers: Vec<SeenVerifier>) -> Statu
             verifiers,
             overflowed: None,
             key_sets,
-            serving: Some(Serving { since: ago(90 * 86_400), seen: ago(1) }),
+            serving: Some(ServingTime { since: ago(90 * 86_400), seen: ago(1) }),
         },
         audiences: vec!["https://orders.example.com".to_owned(), "https://ledger.example.com".to_owned()],
         feed: Some(FeedFacts {

@@ -98,10 +98,10 @@ pub(crate) struct NextStep {
 impl StatusView {
     /// The next step and what it waits for.
     pub(crate) fn next_step(&self, now: NumericDate) -> Option<NextStep> {
-        let fleet = self.fleet(now);
-        let (due, step) = self.keyring.next_due(&self.policy, &fleet)?;
+        let (due, step) = self.keyring.next_due(&self.policy, self.witnesses.last_served())?;
         let waits_for = match step {
             Step::Activate { kid, .. } if due <= now => {
+                let fleet = self.fleet(now);
                 let names = fleet.replicas_without(kid, &self.policy, now);
                 names.map(|replica: &Witness| replica.name.clone()).collect()
             }
@@ -111,8 +111,13 @@ impl StatusView {
     }
 
     /// When the prepared key of an algorithm will sign, if nobody hurries it.
-    pub(crate) fn rotation_due(&self, alg: Algorithm, now: NumericDate) -> Option<NumericDate> {
-        self.keyring.rotation_due(alg, &self.policy, &self.fleet(now))
+    pub(crate) fn rotation_due(&self, alg: Algorithm) -> Option<NumericDate> {
+        self.keyring.rotation_due(alg, &self.policy, self.witnesses.last_served())
+    }
+
+    /// When a key that was published then may sign by the clock.
+    pub(crate) fn end_of_lead(&self, published: NumericDate) -> Option<NumericDate> {
+        self.policy.end_of_lead(published, self.witnesses.last_served())
     }
 
     /// Replicas and verifiers as a plan sees them.

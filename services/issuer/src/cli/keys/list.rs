@@ -4,12 +4,14 @@ use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Value, json};
 
 use super::{Format, Keyroom};
-use crate::{cli::words::span, keys::Opened};
+use crate::{cli::words::span, keys::Opened, witnesses::Witnesses};
 
 pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result<()> {
     let opened = keyroom.opened().await?;
-    let (fleet, now) = keyroom.fleet().await?;
-    let next = opened.keyring.next_due(&keyroom.config.policy, &fleet);
+    let policy = &keyroom.config.policy;
+    let witnesses = Witnesses::load(&keyroom.store, policy).await?;
+    let now = keyroom.store.now().await?;
+    let next = opened.keyring.next_due(policy, witnesses.last_served());
     if format.json {
         println!("{:#}", document(&opened, next, now));
         return Ok(());

@@ -74,6 +74,9 @@ fn in_words(error: RotationError, now: NumericDate) -> anyhow::Error {
             let left = span(earliest.since(now));
             anyhow!("{error}; that is in {left}: wait, or see --wait and --force")
         }
+        RotationError::Refused(Refusal { reason: StepRefused::NobodyServes(_), .. }) => {
+            anyhow!("{error}: start the issuer, or see --force")
+        }
         _ => error.into(),
     }
 }

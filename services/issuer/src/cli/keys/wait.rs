@@ -129,7 +129,8 @@ impl Waiting<'_> {
                 tokio::time::sleep(LOOK).await;
                 continue;
             };
-            let Some(earliest) = self.earliest(&keyring, &fleet)? else { return Ok(()) };
+            let Some(since) = self.prepared_since(&keyring)? else { return Ok(()) };
+            let earliest = policy.end_of_lead(since, fleet.serving);
             let learned = Learned::of(kid, policy, &fleet, now);
             let holding = learned.verifiers - learned.verifiers_without.len();
             progress.show(holding, learned.verifiers, &learned.note(start.elapsed()));
@@ -140,7 +141,11 @@ impl Waiting<'_> {
                     Err(RotationError::Store(error)) if error.is_transient() => {}
                     Err(error) => return Err(error.into()),
                 },
-                Err(StepRefused::TooEarly { .. } | StepRefused::ReplicaBehind { .. }) => {}
+                Err(
+                    StepRefused::TooEarly { .. }
+                    | StepRefused::NobodyServes(_)
+                    | StepRefused::ReplicaBehind { .. },
+                ) => {}
                 // Noted, as every refusal.
                 Err(_) => {
                     return keyroom
@@ -152,7 +157,8 @@ impl Waiting<'_> {
                 }
             }
             let left = timeout.saturating_sub(start.elapsed());
-            let hopeless = policy.lifetimes().foreign_verifiers && earliest.since(now) > left;
+            let hopeless = policy.lifetimes().foreign_verifiers
+                && earliest.is_none_or(|earliest| earliest.since(now) > left);
             if left.is_zero() || hopeless {
                 drop(progress);
                 return self.give_up(&learned, earliest, now).await;
@@ -161,12 +167,11 @@ impl Waiting<'_> {
         }
     }
 
-    /// When the lead is over; `None` if somebody else has let the key sign meanwhile.
-    fn earliest(&self, keyring: &Keyring, fleet: &FleetView) -> anyhow::Result<Option<NumericDate>> {
-        let policy = &self.keyroom.config.policy;
+    /// Since when the key is prepared; `None` if somebody else has let it sign meanwhile.
+    fn prepared_since(&self, keyring: &Keyring) -> anyhow::Result<Option<NumericDate>> {
         let key = keyring.keys().iter().find(|key| key.jwk.kid() == &self.kid);
         match key.context("the key is gone")?.state {
-            KeyState::Prepared { since } => Ok(Some(fleet.end_of_lead(since, policy))),
+            KeyState::Prepared { since } => Ok(Some(since)),
             KeyState::Active { .. } => Ok(None),
             state => bail!("{} is {} meanwhile: see `keys list`", self.kid, state.name()),
         }
@@ -175,7 +180,7 @@ impl Waiting<'_> {
     async fn give_up(
         &self,
         learned: &Learned,
-        earliest: NumericDate,
+        earliest: Option<NumericDate>,
         now: NumericDate,
     ) -> anyhow::Result<()> {
         // Asked for a last time, so that the refusal stands in the audit log as all others do.
@@ -187,16 +192,23 @@ impl Waiting<'_> {
         Err(anyhow!("{}", self.why_not(learned, earliest, now)))
     }
 
-    fn why_not(&self, learned: &Learned, earliest: NumericDate, now: NumericDate) -> String {
+    fn why_not(&self, learned: &Learned, earliest: Option<NumericDate>, now: NumericDate) -> String {
         let Self { alg, kid, .. } = self;
         let why = learned.needs_lead.map(str::to_owned).or_else(|| learned.lacking());
+        let by_the_clock = match earliest {
+            Some(earliest) => {
+                format!(
+                    "by the clock it may sign from {} on, in {}",
+                    time(earliest),
+                    span(earliest.since(now))
+                )
+            }
+            None => "no replica is ready, and what nobody serves nobody learns".to_owned(),
+        };
         format!(
-            "the {alg} key {kid} stays prepared after {}: {}; by the clock it may sign from {} on, in {}: wait with \
-             --timeout, or see --force",
+            "the {alg} key {kid} stays prepared after {}: {}; {by_the_clock}: wait with --timeout, or see --force",
             span(self.start.elapsed()),
             why.unwrap_or_else(|| "its lead has not passed".to_owned()),
-            time(earliest),
-            span(earliest.since(now))
         )
     }
 }

@@ -4,7 +4,7 @@ use std::{
 };
 
 use claviger_jose::{Kid, NumericDate};
-use claviger_keyring::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, StepRefused};
+use claviger_keyring::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, Serving, StepRefused};
 use claviger_store::StoreError;
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ pub struct Refusal {
     pub key: Option<(Kid, KeyState)>,
     /// The earliest time at which the same request is allowed, if time alone will allow it.
     pub earliest: Option<NumericDate>,
-    /// Since when the key is served, if there was a break after it was published, or nobody is ready now.
+    /// Since when the key is served, if there was a break after it was published.
     pub served_since: Option<NumericDate>,
 }
 
@@ -107,6 +107,7 @@ impl Refusal {
         let of = |kid: &Kid| keyring.keys().iter().find(|key| key.jwk.kid() == kid);
         let (key, earliest) = match &reason {
             StepRefused::TooEarly { alg, earliest } => (keyring.prepared(*alg), Some(*earliest)),
+            StepRefused::NobodyServes(alg) => (keyring.prepared(*alg), None),
             StepRefused::ReplicaBehind { kid, replica } => {
                 let behind = fleet.replicas.iter().find(|witness| &witness.name == replica);
                 let silent = |seen: NumericDate| seen + policy.replica_silence() + Duration::from_secs(1);
@@ -119,8 +120,10 @@ impl Refusal {
             _ => (asked.as_ref().and_then(of), None),
         };
         let key = key.map(|key: &ManagedKey| (*key.jwk.kid(), key.state));
-        let is_broken = |since: &NumericDate| key.is_some_and(|(_, state)| state.since() < *since);
-        let served_since = fleet.served_since.filter(is_broken);
+        let served_since = match (fleet.serving, key) {
+            (Serving::Since(since), Some((_, state))) if state.since() < since => Some(since),
+            _ => None,
+        };
         Self { reason, key, earliest, served_since }
     }
 }

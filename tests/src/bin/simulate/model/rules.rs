@@ -1,7 +1,7 @@
 //! What may happen, what comes of it, and what must always hold.
 
-use claviger_jose::{Algorithm, NumericDate};
-use claviger_keyring::{FleetView, Step, Witness};
+use claviger_jose::Algorithm;
+use claviger_keyring::{FleetView, Serving, Step, Witness};
 
 use super::{
     Action, SmallFleet,
@@ -133,12 +133,16 @@ impl SmallFleet {
             replicas: state.replicas.iter().map(|one| witness(one.looked, one.view.published)).collect(),
             verifiers: state.verifiers.iter().map(|one| witness(state.now, one.held)).collect(),
             incomplete: false,
-            served_since: Some(self.served_since(state)),
+            serving: self.serving(state),
         }
     }
 
-    fn served_since(&self, state: &State) -> NumericDate {
-        if self.is_served(state) { date(state.served_since, self.unit) } else { state.date(self.unit) }
+    fn serving(&self, state: &State) -> Serving {
+        if self.is_served(state) {
+            Serving::Since(date(state.served_since, self.unit))
+        } else {
+            Serving::Nobody
+        }
     }
 
     fn is_served(&self, state: &State) -> bool {
