@@ -186,7 +186,7 @@ impl Policy {
         let began = self.under_way.take().unwrap_or(now);
         let said = AsOf::new(began, says.age);
         // Who has heard of the issuer longer ago than we confirms the set, and makes it no older.
-        let known = self.age(began).filter(|_| confirmed);
+        let known = self.age(began).filter(|_| confirmed && self.as_of.is_some());
         let before = known.map_or(said.before, |known| known.min(said.before));
         self.contact = Some(Contact::Own { at: began, before });
         self.as_of = Some(said.or_later(self.as_of.filter(|_| confirmed)));

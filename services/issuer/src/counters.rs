@@ -20,7 +20,7 @@ pub struct Counters {
     /// Token requests refused, by the code of the answer.
     pub refusals: Tally<8>,
     /// Steps of the keys that were asked for here and refused, by the code of the answer.
-    pub steps: Tally<6>,
+    pub steps: Tally<8>,
     /// Answers with the key set, by status.
     pub key_set: Tally<3>,
     /// Answers with the revocation feed, by status.
@@ -66,9 +66,11 @@ impl Default for Counters {
             ]),
             steps: Tally::new([
                 "too_early",
+                "nobody_serves",
                 "replica_behind",
                 "unknown_key",
                 "verify_only",
+                "clock_off",
                 "changed",
                 "refused",
             ]),

@@ -52,14 +52,8 @@ impl Witnesses {
             replicas: self.replicas.iter().map(replica).collect(),
             verifiers: self.verifiers.iter().map(verifier).collect(),
             incomplete: self.is_incomplete(policy, now),
-            serving: self.serving(policy, now),
+            serving: serving(self.serving, policy, now),
         }
-    }
-
-    fn serving(&self, policy: &RotationPolicy, now: NumericDate) -> Serving {
-        let lasts = |serving: &&ServingTime| now.since(serving.seen) <= policy.lifetimes().lease;
-        let lasting = self.serving.as_ref().filter(lasts);
-        lasting.map_or(Serving::Nobody, |serving| Serving::Since(serving.since))
     }
 
     /// Since when the keys are, or were last, served: for who shows what would be due.
@@ -79,4 +73,10 @@ impl Witnesses {
     pub fn keys_of(&self, etag: &str) -> Arc<[Kid]> {
         self.key_sets.get(etag).cloned().unwrap_or_default()
     }
+}
+
+/// Whether some replica is ready at this moment, and since when.
+pub(crate) fn serving(time: Option<ServingTime>, policy: &RotationPolicy, now: NumericDate) -> Serving {
+    let lasting = time.filter(|time| now.since(time.seen) <= policy.lifetimes().lease);
+    lasting.map_or(Serving::Nobody, |time| Serving::Since(time.since))
 }

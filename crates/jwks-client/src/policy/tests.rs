@@ -198,6 +198,8 @@ fn what_the_set_is_compared_by_is_the_word_of_the_issuer_and_is_lost_in_sleep() 
     policy.slept(at(300.0));
     assert_eq!(policy.as_of(at(300.0)), None);
     assert_eq!(policy.turn(at(300.0)), Turn::Fetch(Cause::Due));
+    policy.succeeded(at(300.0), true, Horizons { age: at(36_000.0), ..SILENT }, 0.5);
+    assert_eq!(policy.age(at(300.0)), Some(at(36_000.0)), "what was known before has stood still");
 }
 
 // S-22

@@ -125,3 +125,38 @@ impl IntoResponse for Problem {
 pub(super) fn done(value: Value) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(value)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use claviger_jose::{Algorithm, NumericDate};
+
+    use super::*;
+    use crate::counters::Counters;
+
+    // S-99
+    #[test]
+    fn every_refusal_of_a_step_is_counted() {
+        let (alg, date) = (Algorithm::Es256, NumericDate::from_secs(1));
+        let kid = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap();
+        let reasons = [
+            StepRefused::TooEarly { alg, earliest: date },
+            StepRefused::NobodyServes(alg),
+            StepRefused::ReplicaBehind { kid, replica: "a".to_owned() },
+            StepRefused::UnknownKey(kid),
+            StepRefused::SetFull(alg),
+        ];
+        let refusals = reasons.map(|reason| {
+            RotationError::Refused(Refusal { reason, key: None, earliest: None, served_since: None })
+        });
+        let others = [
+            RotationError::ClockOff { here: date, database: date },
+            RotationError::VerifyOnly("the wrong key".to_owned()),
+            RotationError::Busy,
+        ];
+        for error in refusals.into_iter().chain(others) {
+            let (counters, words) = (Counters::default(), error.to_string());
+            counters.steps.add(Problem::from(error).code());
+            assert_eq!(counters.steps.read().map(|(_, count)| count).sum::<u64>(), 1, "{words}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use claviger_jose::NumericDate;
-use claviger_keyring::{FleetView, Keyring, Step};
+use claviger_keyring::{FleetView, Keyring, Serving, Step};
 use claviger_store::{Store, StoreError};
 
 use super::{migrate, rewrap};
@@ -116,6 +116,11 @@ impl<'c> Keyroom<'c> {
         let witnesses = Witnesses::load(&self.store, &self.config.policy).await?;
         let now = self.store.now().await?;
         Ok((witnesses.view(&self.config.policy, now), now))
+    }
+
+    /// Whether some replica is ready.
+    async fn is_served(&self) -> anyhow::Result<bool> {
+        Ok(self.fleet().await?.0.serving != Serving::Nobody)
     }
 
     /// Makes the keys that are due, unless a running issuer does.

@@ -16,6 +16,7 @@ use crate::{
     clock::wall_clock,
     feed::signer,
     keys::Taken,
+    witnesses::serving,
 };
 
 /// For how long the duty is taken. Whoever has it renews it with each look; when it dies, another one takes over.
@@ -61,7 +62,7 @@ impl Ticker {
         let on_duty = self.store.take_duty(&self.issuance.replica, length).await?;
         self.on_duty.store(on_duty, Ordering::Release);
         if on_duty
-            && self.is_due(self.store.now().await?)
+            && self.is_due().await?
             && let Taken::Steps(steps) = self.rotation.take_due_steps().await?
         {
             tracing::info!(?steps, "keys changed");
@@ -101,11 +102,13 @@ impl Ticker {
         outcome
     }
 
-    /// Whether the plan has something to do by the keys in memory, if nobody is waited for.
-    fn is_due(&self, now: NumericDate) -> bool {
+    /// Whether the plan has something to do by the keys in memory, if no replica is behind.
+    async fn is_due(&self) -> Result<bool, TickError> {
+        let (now, policy) = (self.store.now().await?, &self.issuance.config.policy);
+        let serving = serving(self.store.serving().await?, policy, now);
+        let fleet = FleetView { serving, ..FleetView::default() };
         let keys = self.issuance.keys.load();
-        keys.verify_only.is_none()
-            && !keys.keyring.plan(&self.issuance.config.policy, &FleetView::default(), now).is_empty()
+        Ok(keys.verify_only.is_none() && !keys.keyring.plan(policy, &fleet, now).is_empty())
     }
 
     async fn keep_checkpoint(&self) -> Result<(), TickError> {

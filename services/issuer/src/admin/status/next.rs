@@ -34,6 +34,8 @@ fn step(view: &StatusView, next: &NextStep, now: NumericDate) -> Markup {
             p.waits { "It is not taken while nothing can be signed." }
         } @else if !next.waits_for.is_empty() {
             p.waits { "It waits for a replica that does not publish the key yet: " (next.waits_for.join(", ")) }
+        } @else if next.is_unserved {
+            p.waits { "It waits until a replica is ready and has served the key for long enough." }
         } @else if next.due.as_secs() > 0 {
             p.when { (words::utc(next.due)) }
         }

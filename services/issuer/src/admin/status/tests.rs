@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use claviger_keyring::KeyState;
+use claviger_store::ServingTime;
 
 use super::{
     samples::{
@@ -160,6 +161,20 @@ fn a_step_that_waits_for_a_replica_names_it() {
             "No verifier has named itself",
         ],
     );
+}
+
+#[test]
+fn a_step_that_is_due_while_nobody_is_ready_waits_for_somebody() {
+    let keys = vec![
+        rsa(1, KeyState::Active { since: ago(10 * DAY) }),
+        rsa(2, KeyState::Prepared { since: ago(10 * DAY) }),
+        ec(3, KeyState::Active { since: ago(31 * DAY) }),
+        ec(4, KeyState::Prepared { since: ago(31 * DAY) }),
+    ];
+    let mut view = view(keys, Vec::new());
+    let until = ServingTime { since: ago(90 * DAY), seen: ago(HOUR) };
+    view.witnesses.serving = Some(until);
+    check(&view, &["begins to sign now", "It waits until a replica is ready and has served the key"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use claviger_jose::{Algorithm, Kid, NumericDate};
-use claviger_keyring::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, Step, Witness};
+use claviger_keyring::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, Serving, Step, Witness};
 use claviger_store::SeenVerifier;
 
 use crate::witnesses::Witnesses;
@@ -93,21 +93,22 @@ pub(crate) struct NextStep {
     pub(crate) due: NumericDate,
     /// The replicas without which it is not taken.
     pub(crate) waits_for: Vec<String>,
+    /// It is not taken before some replica is ready.
+    pub(crate) is_unserved: bool,
 }
 
 impl StatusView {
     /// The next step and what it waits for.
     pub(crate) fn next_step(&self, now: NumericDate) -> Option<NextStep> {
         let (due, step) = self.keyring.next_due(&self.policy, self.witnesses.last_served())?;
-        let waits_for = match step {
-            Step::Activate { kid, .. } if due <= now => {
-                let fleet = self.fleet(now);
-                let names = fleet.replicas_without(kid, &self.policy, now);
-                names.map(|replica: &Witness| replica.name.clone()).collect()
-            }
-            _ => Vec::new(),
-        };
-        Some(NextStep { step, due, waits_for })
+        let mut next = NextStep { step, due, waits_for: Vec::new(), is_unserved: false };
+        if let (Step::Activate { kid, .. }, true) = (step, due <= now) {
+            let fleet = self.fleet(now);
+            let behind = fleet.replicas_without(kid, &self.policy, now);
+            next.waits_for = behind.map(|replica: &Witness| replica.name.clone()).collect();
+            next.is_unserved = fleet.serving == Serving::Nobody;
+        }
+        Some(next)
     }
 
     /// When the prepared key of an algorithm will sign, if nobody hurries it.

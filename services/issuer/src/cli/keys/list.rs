@@ -30,7 +30,7 @@ pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result
     }
     match opened.verify_only {
         Some(why) => println!("verify-only: {why}"),
-        None => println!("{}", next_step(next, now)),
+        None => println!("{}", next_step(next, now, keyroom.is_served().await?)),
     }
     Ok(())
 }
@@ -80,8 +80,11 @@ fn table(keyring: &Keyring, now: NumericDate) -> Table {
     table
 }
 
-fn next_step(next: Option<(NumericDate, Step)>, now: NumericDate) -> String {
+fn next_step(next: Option<(NumericDate, Step)>, now: NumericDate, is_served: bool) -> String {
     match next {
+        Some((at, step @ Step::Activate { .. })) if at <= now && !is_served => {
+            format!("next: {}, when a replica is ready and has served it for long enough", announce(&step))
+        }
         Some((at, step)) if at > now => format!("next: {} in {}", announce(&step), span(at.since(now))),
         Some((_, step)) => {
             format!("next: {}, due now: a running issuer does it within a second", announce(&step))

@@ -56,7 +56,13 @@ impl Rotate {
             tell(&taken);
         } else {
             ensure!(self.alg.is_none(), "--alg is for rotations ahead of the period: add --now or --wait");
-            tell(&keyroom.rotation.take_due_steps().await?);
+            let taken = keyroom.rotation.take_due_steps().await?;
+            tell(&taken);
+            if taken == Taken::Nothing && !keyroom.is_served().await? {
+                println!(
+                    "no replica is ready: a key that is due begins to sign when one has served it for long enough"
+                );
+            }
             return Ok(());
         }
         keyroom.prepare_next().await
@@ -75,7 +81,7 @@ fn in_words(error: RotationError, now: NumericDate) -> anyhow::Error {
             anyhow!("{error}; that is in {left}: wait, or see --wait and --force")
         }
         RotationError::Refused(Refusal { reason: StepRefused::NobodyServes(_), .. }) => {
-            anyhow!("{error}: start the issuer, or see --force")
+            anyhow!("{error}: start the issuer, or ask its /readyz why it is not; or see --force")
         }
         _ => error.into(),
     }

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use claviger_jose::{Algorithm, Kid, NumericDate};
-use claviger_keyring::{FleetView, KeyState, Keyring, RotationPolicy, StepRefused};
+use claviger_keyring::{FleetView, KeyState, Keyring, RotationPolicy, Serving, StepRefused};
 
 use super::{Keyroom, patiently};
 use crate::{
@@ -157,8 +157,10 @@ impl Waiting<'_> {
                 }
             }
             let left = timeout.saturating_sub(start.elapsed());
+            // At best, if nobody serves it yet.
+            let at_best = earliest.or_else(|| policy.end_of_lead(since, Serving::Since(now)));
             let hopeless = policy.lifetimes().foreign_verifiers
-                && earliest.is_none_or(|earliest| earliest.since(now) > left);
+                && at_best.is_some_and(|at_best| at_best.since(now) > left);
             if left.is_zero() || hopeless {
                 drop(progress);
                 return self.give_up(&learned, earliest, now).await;
