@@ -30,6 +30,14 @@ pub struct Lifetimes {
     pub foreign_verifiers: bool,
 }
 
+impl Lifetimes {
+    /// When a change of the keys has surely reached whoever holds something for so long: a replica signs by an older view for
+    /// a lease, and clocks differ by the skew.
+    fn seen_after(&self, held: Duration) -> Duration {
+        held.saturating_add(self.lease).saturating_add(self.skew)
+    }
+}
+
 impl Default for Lifetimes {
     fn default() -> Self {
         Self {
@@ -82,31 +90,27 @@ impl RotationPolicy {
         require("lease", lease, "at least", Duration::from_secs(1), "times are whole seconds");
         require("period", period, "at least", lead, "a key is published for the lead before it signs");
         // The sums saturate: a mistake of the configuration is reported, not a panic.
-        let around = lease.saturating_add(skew);
-        let learned = freshness.saturating_add(around);
         require(
             "lead",
             lead,
             "at least",
-            learned,
+            lifetimes.seen_after(freshness),
             "freshness + lease + skew, or a verifier would not know the key",
         );
         if foreign_verifiers {
-            let learned = HOUR.saturating_add(around);
             require(
                 "lead",
                 lead,
                 "at least",
-                learned,
+                lifetimes.seen_after(HOUR),
                 "1 h + lease + skew while foreign_verifiers are allowed for",
             );
         }
-        let spent = token.saturating_add(around);
         require(
             "tail",
             tail,
             "at least",
-            spent,
+            lifetimes.seen_after(token),
             "token lifetime + skew + lease, or a valid token would lose its key",
         );
         if broken.is_empty() { Ok(Self(lifetimes)) } else { Err(broken) }
@@ -134,11 +138,10 @@ impl RotationPolicy {
         }
     }
 
-    /// How long a verifier takes at most to learn a key that every replica serves.
+    /// How long a verifier takes at most to learn a key that every replica serves: what [`new`](Self::new) asks of the lead.
     fn least_lead(&self) -> Duration {
-        let Lifetimes { freshness, lease, skew, foreign_verifiers, .. } = self.0;
-        let cached = if foreign_verifiers { freshness.max(HOUR) } else { freshness };
-        cached.saturating_add(lease).saturating_add(skew)
+        let Lifetimes { freshness, foreign_verifiers, .. } = self.0;
+        self.0.seen_after(if foreign_verifiers { freshness.max(HOUR) } else { freshness })
     }
 
     /// How long a replica may be silent before nobody waits for it: it has long stopped to sign.

@@ -56,12 +56,6 @@ impl Witnesses {
         }
     }
 
-    /// Since when the keys are, or were last, served: for who shows what would be due.
-    #[must_use]
-    pub fn last_served(&self) -> Serving {
-        self.serving.map_or(Serving::Always, |serving| Serving::Since(serving.since))
-    }
-
     /// Whether a verifier was turned away so lately that it may be alive.
     #[must_use]
     pub fn is_incomplete(&self, policy: &RotationPolicy, now: NumericDate) -> bool {
@@ -73,6 +67,11 @@ impl Witnesses {
     pub fn keys_of(&self, etag: &str) -> Arc<[Kid]> {
         self.key_sets.get(etag).cloned().unwrap_or_default()
     }
+}
+
+/// Since when the keys are, or were last, served: for who shows what would be due.
+pub(crate) fn last_served(time: Option<ServingTime>) -> Serving {
+    time.map_or(Serving::Always, |time| Serving::Since(time.since))
 }
 
 /// Whether some replica is ready at this moment, and since when.

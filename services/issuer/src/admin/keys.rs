@@ -22,7 +22,10 @@ use super::{
     guard::Caller,
     problem::{Problem, done},
 };
-use crate::keys::{Opened, Taken};
+use crate::{
+    keys::{Opened, Taken},
+    witnesses::last_served,
+};
 
 const NOTHING: &str = "nothing was changed: try again";
 
@@ -145,7 +148,7 @@ fn key(key: &ManagedKey) -> Value {
 
 fn next(keyring: &Keyring, desk: &Desk) -> Option<Value> {
     let policy = &desk.issuance.config.policy;
-    let (at, due) = keyring.next_due(policy, desk.issuance.witnesses.load().last_served())?;
+    let (at, due) = keyring.next_due(policy, last_served(desk.issuance.witnesses.load().serving))?;
     Some(json!({ "at": at, "step": step(&due) }))
 }
 

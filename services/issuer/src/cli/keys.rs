@@ -10,8 +10,8 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use claviger_jose::NumericDate;
-use claviger_keyring::{FleetView, Keyring, Serving, Step};
-use claviger_store::{Store, StoreError};
+use claviger_keyring::{FleetView, Keyring, Step};
+use claviger_store::{ServingTime, Store, StoreError};
 
 use super::{migrate, rewrap};
 use crate::{
@@ -118,9 +118,9 @@ impl<'c> Keyroom<'c> {
         Ok((witnesses.view(&self.config.policy, now), now))
     }
 
-    /// Whether some replica is ready.
-    async fn is_served(&self) -> anyhow::Result<bool> {
-        Ok(self.fleet().await?.0.serving != Serving::Nobody)
+    /// When some replica was ready, and the time by which that is so.
+    async fn served(&self) -> anyhow::Result<(Option<ServingTime>, NumericDate)> {
+        Ok((self.store.serving().await?, self.store.now().await?))
     }
 
     /// Makes the keys that are due, unless a running issuer does.

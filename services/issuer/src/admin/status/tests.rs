@@ -141,16 +141,21 @@ fn what_is_wrong_stands_above_all_else() {
     );
 }
 
-// S-36
-#[test]
-fn a_step_that_waits_for_a_replica_names_it() {
+/// A fleet whose next ES256 key should have signed since yesterday.
+fn overdue() -> StatusView {
     let keys = vec![
         rsa(1, KeyState::Active { since: ago(10 * DAY) }),
         rsa(2, KeyState::Prepared { since: ago(10 * DAY) }),
         ec(3, KeyState::Active { since: ago(31 * DAY) }),
         ec(4, KeyState::Prepared { since: ago(31 * DAY) }),
     ];
-    let mut view = view(keys, Vec::new());
+    view(keys, Vec::new())
+}
+
+// S-36
+#[test]
+fn a_step_that_waits_for_a_replica_names_it() {
+    let mut view = overdue();
     view.witnesses.replicas[1] = replica("id-b 97", OLDER, None);
     check(
         &view,
@@ -165,15 +170,8 @@ fn a_step_that_waits_for_a_replica_names_it() {
 
 #[test]
 fn a_step_that_is_due_while_nobody_is_ready_waits_for_somebody() {
-    let keys = vec![
-        rsa(1, KeyState::Active { since: ago(10 * DAY) }),
-        rsa(2, KeyState::Prepared { since: ago(10 * DAY) }),
-        ec(3, KeyState::Active { since: ago(31 * DAY) }),
-        ec(4, KeyState::Prepared { since: ago(31 * DAY) }),
-    ];
-    let mut view = view(keys, Vec::new());
-    let until = ServingTime { since: ago(90 * DAY), seen: ago(HOUR) };
-    view.witnesses.serving = Some(until);
+    let mut view = overdue();
+    view.witnesses.serving = Some(ServingTime { since: ago(90 * DAY), seen: ago(HOUR) });
     check(&view, &["begins to sign now", "It waits until a replica is ready and has served the key"]);
 }
 

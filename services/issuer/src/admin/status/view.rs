@@ -4,7 +4,7 @@ use claviger_jose::{Algorithm, Kid, NumericDate};
 use claviger_keyring::{FleetView, KeyState, Keyring, ManagedKey, RotationPolicy, Serving, Step, Witness};
 use claviger_store::SeenVerifier;
 
-use crate::witnesses::Witnesses;
+use crate::witnesses::{Witnesses, last_served};
 
 /// All that a replica knows of the keys, the fleet and itself at one moment, from memory. The page shows it, and the
 /// metrics count it.
@@ -100,7 +100,7 @@ pub(crate) struct NextStep {
 impl StatusView {
     /// The next step and what it waits for.
     pub(crate) fn next_step(&self, now: NumericDate) -> Option<NextStep> {
-        let (due, step) = self.keyring.next_due(&self.policy, self.witnesses.last_served())?;
+        let (due, step) = self.keyring.next_due(&self.policy, last_served(self.witnesses.serving))?;
         let mut next = NextStep { step, due, waits_for: Vec::new(), is_unserved: false };
         if let (Step::Activate { kid, .. }, true) = (step, due <= now) {
             let fleet = self.fleet(now);
@@ -113,12 +113,12 @@ impl StatusView {
 
     /// When the prepared key of an algorithm will sign, if nobody hurries it.
     pub(crate) fn rotation_due(&self, alg: Algorithm) -> Option<NumericDate> {
-        self.keyring.rotation_due(alg, &self.policy, self.witnesses.last_served())
+        self.keyring.rotation_due(alg, &self.policy, last_served(self.witnesses.serving))
     }
 
     /// When a key that was published then may sign by the clock.
     pub(crate) fn end_of_lead(&self, published: NumericDate) -> Option<NumericDate> {
-        self.policy.end_of_lead(published, self.witnesses.last_served())
+        self.policy.end_of_lead(published, last_served(self.witnesses.serving))
     }
 
     /// Replicas and verifiers as a plan sees them.

@@ -1,17 +1,20 @@
 use claviger_jose::NumericDate;
-use claviger_keyring::{Keyring, ManagedKey, Step};
+use claviger_keyring::{Keyring, ManagedKey, Serving, Step};
 use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Value, json};
 
 use super::{Format, Keyroom};
-use crate::{cli::words::span, keys::Opened, witnesses::Witnesses};
+use crate::{
+    cli::words::span,
+    keys::Opened,
+    witnesses::{last_served, serving},
+};
 
 pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result<()> {
     let opened = keyroom.opened().await?;
     let policy = &keyroom.config.policy;
-    let witnesses = Witnesses::load(&keyroom.store, policy).await?;
-    let now = keyroom.store.now().await?;
-    let next = opened.keyring.next_due(policy, witnesses.last_served());
+    let (served, now) = keyroom.served().await?;
+    let next = opened.keyring.next_due(policy, last_served(served));
     if format.json {
         println!("{:#}", document(&opened, next, now));
         return Ok(());
@@ -30,7 +33,7 @@ pub(super) async fn run(keyroom: &Keyroom<'_>, format: Format) -> anyhow::Result
     }
     match opened.verify_only {
         Some(why) => println!("verify-only: {why}"),
-        None => println!("{}", next_step(next, now, keyroom.is_served().await?)),
+        None => println!("{}", next_step(next, now, serving(served, policy, now))),
     }
     Ok(())
 }
@@ -80,9 +83,9 @@ fn table(keyring: &Keyring, now: NumericDate) -> Table {
     table
 }
 
-fn next_step(next: Option<(NumericDate, Step)>, now: NumericDate, is_served: bool) -> String {
+fn next_step(next: Option<(NumericDate, Step)>, now: NumericDate, serving: Serving) -> String {
     match next {
-        Some((at, step @ Step::Activate { .. })) if at <= now && !is_served => {
+        Some((at, step @ Step::Activate { .. })) if at <= now && serving == Serving::Nobody => {
             format!("next: {}, when a replica is ready and has served it for long enough", announce(&step))
         }
         Some((at, step)) if at > now => format!("next: {} in {}", announce(&step), span(at.since(now))),

@@ -1,7 +1,7 @@
 use anyhow::{anyhow, ensure};
 use clap::{ArgGroup, Args};
 use claviger_jose::{Algorithm, Kid, NumericDate};
-use claviger_keyring::{KnownBy, Step, StepRefused};
+use claviger_keyring::{KnownBy, Serving, Step, StepRefused};
 
 use super::{Keyroom, revoke::Revoke, wait::wait};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         words::{names, span},
     },
     keys::{Refusal, RotationError, Taken},
+    witnesses::serving,
 };
 
 #[derive(Debug, Args)]
@@ -58,7 +59,9 @@ impl Rotate {
             ensure!(self.alg.is_none(), "--alg is for rotations ahead of the period: add --now or --wait");
             let taken = keyroom.rotation.take_due_steps().await?;
             tell(&taken);
-            if taken == Taken::Nothing && !keyroom.is_served().await? {
+            let (served, now) = keyroom.served().await?;
+            let serving = serving(served, &keyroom.config.policy, now);
+            if taken == Taken::Nothing && serving == Serving::Nobody {
                 println!(
                     "no replica is ready: a key that is due begins to sign when one has served it for long enough"
                 );
